@@ -1,0 +1,345 @@
+// The plain functions to Python: names, arguments and results of pyrnn/reference.py, for float32 and float64.
+// Every function: check, allocate, release the GIL, call, return.
+#include "../functions.h"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+#include "arrays.h"
+
+namespace pyrnn {
+
+namespace {
+
+bool is_double(const py::array& a, const char* name) {
+  if (py::isinstance<py::array_t<double>>(a)) return true;
+  if (py::isinstance<py::array_t<float>>(a)) return false;
+  throw py::type_error(std::string(name) + " must be float32 or float64, got " + describe(a));
+}
+
+// f<float> or f<double> by the dtype of the first weight
+#define PYRNN_BY_DTYPE(array, name, call) (is_double(array, name) ? call<double> : call<float>)
+
+template <class T>
+py::array_t<T> new_array(const Shape& shape) {
+  return py::array_t<T>(shape);
+}
+
+Shape axes(const py::array& a, const char* name, py::ssize_t n) {
+  if (a.ndim() != n)
+    throw py::value_error(std::string(name) + " must have " + std::to_string(n) + " axes, got " + describe(a));
+  return shape_of(a);
+}
+
+bool is_ids(const py::array& x) { return x.dtype().kind() == 'i' || x.dtype().kind() == 'u'; }
+
+// The rows of x [.., I] or ids [..] as one axis. C order only: rows of another order cannot be counted through.
+py::array flat(const py::array& x, const char* name, bool keep_last) {
+  if (!(x.flags() & py::array::c_style))
+    throw py::value_error(std::string(name) + " must be in C order, got " + describe(x));
+  if (keep_last && x.ndim() < 1)
+    throw py::value_error(std::string(name) + " must have at least one axis, got a scalar");
+  const Index last = keep_last ? x.shape(x.ndim() - 1) : 1, rows = last ? x.size() / last : 0;
+  return const_cast<py::array&>(x).reshape(keep_last ? Shape{rows, last} : Shape{rows});
+}
+
+// ---- LSTM
+
+LstmShape lstm_shape(const py::array& x, const py::array& kernel, const py::array& recurrent_kernel) {
+  const Shape xs = axes(x, "x", is_ids(x) ? 2 : 3), k = axes(kernel, "kernel", 2),
+              r = axes(recurrent_kernel, "recurrent_kernel", 2);
+  if (xs[0] < 1 || xs[1] < 1) throw py::value_error("x must have rows and steps, got " + describe(x));
+  return {xs[0], xs[1], k[0], r[0]};
+}
+
+template <class T>
+LstmArrays<T> lstm_arrays(const LstmShape& s, const py::array& x, const py::array& h0, const py::array& c0,
+                          const py::array& kernel, const py::array& recurrent_kernel, const py::array& bias) {
+  LstmArrays<T> a{};
+  if (!is_ids(x)) values<T>(x, "x", {s.B, s.T, s.I});
+  a.x = view(x, "x");
+  a.h0 = values<T>(h0, "h0", {s.B, s.H});
+  a.c0 = values<T>(c0, "c0", {s.B, s.H});
+  a.kernel = values<T>(kernel, "kernel", {s.I, 4 * s.H});
+  a.recurrent_kernel = values<T>(recurrent_kernel, "recurrent_kernel", {s.H, 4 * s.H});
+  a.bias = values<T>(bias, "bias", {4 * s.H});
+  return a;
+}
+
+template <class T>
+py::tuple lstm_forward_of(const py::array& x, const py::array& h0, const py::array& c0, const py::array& kernel,
+                          const py::array& recurrent_kernel, const py::array& bias) {
+  const LstmShape s = lstm_shape(x, kernel, recurrent_kernel);
+  LstmArrays<T> a = lstm_arrays<T>(s, x, h0, c0, kernel, recurrent_kernel, bias);
+  auto h = new_array<T>({s.B, s.T, s.H}), c = new_array<T>({s.B, s.T, s.H}), gates = new_array<T>({s.B, s.T, 4 * s.H});
+  a.h = data(h), a.c = data(c), a.gates = data(gates);
+  {
+    py::gil_scoped_release release;
+    lstm_forward(s, a);
+  }
+  return py::make_tuple(h, c, gates);
+}
+
+template <class T>
+py::tuple lstm_backward_of(const py::array& dh, const py::array& dc, const py::array& x, const py::array& h0,
+                           const py::array& c0, const py::array& kernel, const py::array& recurrent_kernel,
+                           const py::array& h, const py::array& c, const py::array& gates) {
+  const LstmShape s = lstm_shape(x, kernel, recurrent_kernel);
+  auto dbias = new_array<T>({4 * s.H});
+  LstmArrays<T> a = lstm_arrays<T>(s, x, h0, c0, kernel, recurrent_kernel, dbias);  // backward reads no bias
+  a.h = const_cast<T*>(values<T>(h, "h", {s.B, s.T, s.H}));
+  a.c = const_cast<T*>(values<T>(c, "c", {s.B, s.T, s.H}));
+  a.gates = const_cast<T*>(values<T>(gates, "gates", {s.B, s.T, 4 * s.H}));
+  LstmGradients<T> d{};
+  d.dh = values<T>(dh, "dh", {s.B, s.T, s.H});
+  d.dc = values<T>(dc, "dc", {s.B, s.H});
+  auto dx = new_array<T>(is_ids(x) ? Shape{0} : Shape{s.B, s.T, s.I});
+  auto dh0 = new_array<T>({s.B, s.H}), dc0 = new_array<T>({s.B, s.H});
+  auto dkernel = new_array<T>({s.I, 4 * s.H}), drecurrent_kernel = new_array<T>({s.H, 4 * s.H});
+  d.dx = is_ids(x) ? nullptr : data(dx);
+  d.dh0 = data(dh0), d.dc0 = data(dc0);
+  d.dkernel = data(dkernel), d.drecurrent_kernel = data(drecurrent_kernel), d.dbias = data(dbias);
+  {
+    py::gil_scoped_release release;
+    lstm_backward(s, a, d);
+  }
+  return py::make_tuple(is_ids(x) ? py::object(py::none()) : py::object(dx), dh0, dc0, dkernel, drecurrent_kernel,
+                        dbias);
+}
+
+// ---- Dense, Embedding, cross-entropy: leading axes count as rows
+
+Shape with_last(const py::array& x, bool ids, Index last) {
+  Shape shape = shape_of(x);
+  if (ids)
+    shape.push_back(last);
+  else
+    shape.back() = last;
+  return shape;
+}
+
+template <class T>
+py::array dense_forward_of(const py::array& x, const py::array& kernel, const py::array& bias,
+                           const std::string& activation) {
+  const Shape k = axes(kernel, "kernel", 2);
+  const bool ids = is_ids(x);
+  const py::array rows = flat(x, "x", !ids);
+  const Index B = rows.shape(0);
+  if (!ids) values<T>(rows, "x", {B, k[0]});
+  const T* w = values<T>(kernel, "kernel", k);
+  const T* b = values<T>(bias, "bias", {k[1]});
+  auto y = new_array<T>(with_last(x, ids, k[1]));
+  const ArrayView x_view = view(rows, "x");
+  const Activation a = activation_by_name(activation);
+  T* to = data(y);
+  if (B == 0) return y;
+  py::gil_scoped_release release;
+  dense_forward(B, k[0], k[1], x_view, w, b, a, to);
+  return y;
+}
+
+template <class T>
+py::tuple dense_backward_of(const py::array& dy, const py::array& x, const py::array& kernel, const py::array& y,
+                            const std::string& activation) {
+  const Shape k = axes(kernel, "kernel", 2);
+  const bool ids = is_ids(x);
+  const py::array rows = flat(x, "x", !ids);
+  const Index B = rows.shape(0);
+  if (B < 1) throw py::value_error("x must have rows, got " + describe(x));
+  if (!ids) values<T>(rows, "x", {B, k[0]});
+  const Shape out = with_last(x, ids, k[1]);
+  const T *w = values<T>(kernel, "kernel", k), *g = values<T>(dy, "dy", out), *v = values<T>(y, "y", out);
+  auto dx = new_array<T>(ids ? Shape{0} : shape_of(x)), dkernel = new_array<T>(k), dbias = new_array<T>({k[1]});
+  const ArrayView x_view = view(rows, "x");
+  const Activation a = activation_by_name(activation);
+  T *to_x = ids ? nullptr : data(dx), *to_kernel = data(dkernel), *to_bias = data(dbias);
+  {
+    py::gil_scoped_release release;
+    dense_backward(B, k[0], k[1], g, x_view, w, v, a, to_x, to_kernel, to_bias);
+  }
+  return py::make_tuple(ids ? py::object(py::none()) : py::object(dx), dkernel, dbias);
+}
+
+template <class T>
+py::array embedding_forward_of(const py::array& ids, const py::array& embeddings) {
+  const Shape e = axes(embeddings, "embeddings", 2);
+  const py::array rows = flat(ids, "ids", false);
+  const T* table = values<T>(embeddings, "embeddings", e);
+  auto y = new_array<T>(with_last(ids, true, e[1]));
+  const ArrayView ids_view = view(rows, "ids");
+  T* to = data(y);
+  if (ids_view.shape[0] == 0) return y;
+  py::gil_scoped_release release;
+  embedding_forward(ids_view.shape[0], e[0], e[1], ids_view, table, to);
+  return y;
+}
+
+template <class T>
+py::array embedding_backward_of(const py::array& dy, const py::array& ids, Index V) {
+  const py::array rows = flat(ids, "ids", false);
+  if (dy.ndim() < 1 || V < 1 || rows.shape(0) < 1)
+    throw py::value_error("embedding_backward: dy, ids and V must not be empty");
+  const Index D = dy.shape(dy.ndim() - 1);
+  const T* g = values<T>(dy, "dy", with_last(ids, true, D));
+  auto dembeddings = new_array<T>({V, D});
+  const ArrayView ids_view = view(rows, "ids");
+  T* to = data(dembeddings);
+  py::gil_scoped_release release;
+  embedding_backward(ids_view.shape[0], V, D, g, ids_view, to);
+  return dembeddings;
+}
+
+template <class T>
+py::tuple crossentropy_of(const py::array& z, const py::array& y) {
+  const py::array rows = flat(z, "z", true), targets = flat(y, "y", !is_ids(y));
+  const Index B = rows.shape(0), V = rows.shape(1);
+  if (B < 1 || V < 1) throw py::value_error("z must have rows, got " + describe(z));
+  if (targets.shape(0) != B)
+    throw py::value_error("y must have a target for each of the rows of z, got " + describe(y) + " for " + describe(z));
+  const T* logits = values<T>(rows, "z", {B, V});
+  if (!is_ids(y)) values<T>(targets, "y", {B, V});
+  auto dz = new_array<T>(shape_of(z));
+  const ArrayView y_view = view(targets, "y");
+  T* to = data(dz);
+  double loss;
+  {
+    py::gil_scoped_release release;
+    loss = crossentropy(B, V, logits, y_view, to);
+  }
+  return py::make_tuple(loss, dz);
+}
+
+// ---- Optimizers: results are new arrays
+
+template <class T>
+py::array_t<T> copy_of(const py::array& a, const char* name, const Shape& shape) {
+  const T* from = values<T>(a, name, shape);
+  py::array_t<T> copy(shape);
+  std::copy_n(from, a.size(), data(copy));
+  return copy;
+}
+
+template <class T>
+py::tuple step_of(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, const py::array& w,
+                  const py::array& g, const std::vector<std::pair<const char*, py::array>>& state,
+                  const std::vector<bool>& used) {
+  const Shape shape = shape_of(w);
+  const T* gradient = values<T>(g, "g", shape);
+  py::tuple result(1 + state.size());
+  py::array_t<T> weights = copy_of<T>(w, "w", shape);
+  result[0] = weights;
+  std::vector<T*> slots;
+  for (std::size_t i = 0; i < state.size(); i++) {
+    py::array_t<T> slot = copy_of<T>(state[i].second, state[i].first, shape);
+    if (used[i]) slots.push_back(data(slot));
+    result[1 + i] = slot;
+  }
+  T* to = data(weights);
+  const Index n = w.size();
+  py::gil_scoped_release release;
+  optimizer_step(spec, iterations, learning_rate, n, to, gradient, slots);
+  return result;
+}
+
+py::tuple sgd_step(const py::array& w, const py::array& g, const py::array& velocity, double learning_rate,
+                   double momentum, bool nesterov) {
+  OptimizerSpec spec{OptimizerKind::sgd};
+  spec.momentum = momentum, spec.nesterov = nesterov;
+  return PYRNN_BY_DTYPE(w, "w", step_of)(spec, 0, learning_rate, w, g, {{"velocity", velocity}}, {momentum != 0});
+}
+
+py::tuple rmsprop_step(const py::array& w, const py::array& g, const py::array& v, const py::array& momentum_buffer,
+                       const py::array& average, double learning_rate, double rho, double momentum, double epsilon,
+                       bool centered) {
+  OptimizerSpec spec{OptimizerKind::rmsprop};
+  spec.rho = rho, spec.momentum = momentum, spec.epsilon = epsilon, spec.centered = centered;
+  py::tuple r = PYRNN_BY_DTYPE(w, "w", step_of)(spec, 0, learning_rate, w, g,
+                                                {{"v", v}, {"average", average}, {"momentum_buffer", momentum_buffer}},
+                                                {true, centered, momentum != 0});
+  return py::make_tuple(r[0], r[1], r[3], r[2]);
+}
+
+py::tuple adam_step(const py::array& w, const py::array& g, const py::array& m, const py::array& v, std::int64_t step,
+                    double learning_rate, double beta_1, double beta_2, double epsilon) {
+  if (step < 1) throw py::value_error("step must be at least 1, got " + std::to_string(step));
+  OptimizerSpec spec{OptimizerKind::adam};
+  spec.beta_1 = beta_1, spec.beta_2 = beta_2, spec.epsilon = epsilon;
+  return PYRNN_BY_DTYPE(w, "w", step_of)(spec, step - 1, learning_rate, w, g, {{"m", m}, {"v", v}}, {true, true});
+}
+
+template <class T>
+py::list clip_of(const std::vector<py::array>& gradients, double clipnorm) {
+  std::vector<py::array_t<T>> copies;
+  for (const py::array& g : gradients) copies.push_back(copy_of<T>(g, "gradients", shape_of(g)));
+  std::vector<T*> each;
+  std::vector<Index> sizes;
+  for (auto& copy : copies) each.push_back(data(copy)), sizes.push_back(copy.size());
+  clip_by_global_norm(each, sizes, clipnorm);
+  return py::cast(copies);
+}
+
+}  // namespace
+
+void bind_functions(py::module_& m) {
+  using namespace py::literals;
+  m.def(
+      "lstm_forward",
+      [](const py::array& x, const py::array& h0, const py::array& c0, const py::array& kernel,
+         const py::array& recurrent_kernel, const py::array& bias) {
+        return PYRNN_BY_DTYPE(kernel, "kernel", lstm_forward_of)(x, h0, c0, kernel, recurrent_kernel, bias);
+      },
+      "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a);
+  m.def(
+      "lstm_backward",
+      [](const py::array& dh, const py::array& dc, const py::array& x, const py::array& h0, const py::array& c0,
+         const py::array& kernel, const py::array& recurrent_kernel, const py::array& h, const py::array& c,
+         const py::array& gates) {
+        return PYRNN_BY_DTYPE(kernel, "kernel", lstm_backward_of)(dh, dc, x, h0, c0, kernel, recurrent_kernel, h, c,
+                                                                  gates);
+      },
+      "dh"_a, "dc"_a, "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "c"_a, "gates"_a);
+  m.def(
+      "dense_forward",
+      [](const py::array& x, const py::array& kernel, const py::array& bias, const std::string& activation) {
+        return PYRNN_BY_DTYPE(kernel, "kernel", dense_forward_of)(x, kernel, bias, activation);
+      },
+      "x"_a, "kernel"_a, "bias"_a, "activation"_a);
+  m.def(
+      "dense_backward",
+      [](const py::array& dy, const py::array& x, const py::array& kernel, const py::array& y,
+         const std::string& activation) {
+        return PYRNN_BY_DTYPE(kernel, "kernel", dense_backward_of)(dy, x, kernel, y, activation);
+      },
+      "dy"_a, "x"_a, "kernel"_a, "y"_a, "activation"_a);
+  m.def(
+      "embedding_forward",
+      [](const py::array& ids, const py::array& embeddings) {
+        return PYRNN_BY_DTYPE(embeddings, "embeddings", embedding_forward_of)(ids, embeddings);
+      },
+      "ids"_a, "embeddings"_a);
+  m.def(
+      "embedding_backward",
+      [](const py::array& dy, const py::array& ids, Index V) {
+        return PYRNN_BY_DTYPE(dy, "dy", embedding_backward_of)(dy, ids, V);
+      },
+      "dy"_a, "ids"_a, "V"_a);
+  m.def(
+      "crossentropy",
+      [](const py::array& z, const py::array& y) { return PYRNN_BY_DTYPE(z, "z", crossentropy_of)(z, y); }, "z"_a,
+      "y"_a);
+  m.def("sgd_step", &sgd_step, "w"_a, "g"_a, "velocity"_a, "learning_rate"_a, "momentum"_a, "nesterov"_a);
+  m.def("rmsprop_step", &rmsprop_step, "w"_a, "g"_a, "v"_a, "momentum_buffer"_a, "average"_a, "learning_rate"_a,
+        "rho"_a, "momentum"_a, "epsilon"_a, "centered"_a);
+  m.def("adam_step", &adam_step, "w"_a, "g"_a, "m"_a, "v"_a, "step"_a, "learning_rate"_a, "beta_1"_a, "beta_2"_a,
+        "epsilon"_a);
+  m.def(
+      "clip_by_global_norm",
+      [](const std::vector<py::array>& gradients, double clipnorm) {
+        if (gradients.empty()) return py::list();
+        return PYRNN_BY_DTYPE(gradients[0], "gradients", clip_of)(gradients, clipnorm);
+      },
+      "gradients"_a, "clipnorm"_a);
+}
+
+}  // namespace pyrnn

@@ -1,0 +1,252 @@
+// Network to Python. Every method: check, release the GIL, call, return.
+#include "../network.h"
+
+#include <pybind11/stl.h>
+
+#include "arrays.h"
+
+namespace pyrnn {
+
+namespace {
+
+template <class E>
+using Names = std::initializer_list<std::pair<const char*, E>>;
+
+template <class E>
+E by_name(const std::string& name, const char* what, Names<E> names) {
+  std::string all;
+  for (const auto& [known, value] : names) {
+    if (name == known) return value;
+    all += (all.empty() ? "" : ", ") + std::string(known);
+  }
+  throw py::value_error(std::string(what) + " must be one of " + all + ", got " + name);
+}
+
+OpSpec op_spec(const py::dict& d) {
+  const auto kind = by_name<OpKind>(d["op"].cast<std::string>(), "op",
+                                    {{"embedding", OpKind::embedding},
+                                     {"lstm", OpKind::lstm},
+                                     {"dense", OpKind::dense},
+                                     {"activation", OpKind::activation},
+                                     {"dropout", OpKind::dropout},
+                                     {"repeat_vector", OpKind::repeat_vector},
+                                     {"one_hot", OpKind::one_hot}});
+  OpSpec spec{kind};
+  for (const auto& [key, value] : d) {
+    const std::string name = key.cast<std::string>();
+    if (name == "op") continue;
+    if (name == "units" || name == "output_dim" || name == "n")
+      spec.units = value.cast<Index>();
+    else if (name == "return_sequences")
+      spec.return_sequences = value.cast<bool>();
+    else if (name == "use_bias")
+      spec.use_bias = value.cast<bool>();
+    else if (name == "activation")
+      spec.activation = activation_by_name(value.cast<std::string>());
+    else if (name == "rate")
+      spec.rate = value.cast<double>();
+    else if (name == "seed")
+      spec.seed = value.cast<std::uint64_t>();
+    else
+      throw py::value_error("op " + d["op"].cast<std::string>() + " has no option " + name);
+  }
+  return spec;
+}
+
+OptimizerSpec optimizer_spec(const py::dict& d) {
+  OptimizerSpec spec{by_name<OptimizerKind>(
+      d["name"].cast<std::string>(), "optimizer",
+      {{"sgd", OptimizerKind::sgd}, {"rmsprop", OptimizerKind::rmsprop}, {"adam", OptimizerKind::adam}})};
+  for (const auto& [key, value] : d) {
+    const std::string name = key.cast<std::string>();
+    if (name == "nesterov")
+      spec.nesterov = value.cast<bool>();
+    else if (name == "centered")
+      spec.centered = value.cast<bool>();
+    else if (name != "name")
+      *by_name<double*>(name, "option of an optimizer",
+                        {{"momentum", &spec.momentum},
+                         {"rho", &spec.rho},
+                         {"beta_1", &spec.beta_1},
+                         {"beta_2", &spec.beta_2},
+                         {"epsilon", &spec.epsilon},
+                         {"global_clipnorm", &spec.global_clipnorm}}) = value.cast<double>();
+  }
+  return spec;
+}
+
+Objective objective(const std::string& loss, bool from_logits, const std::vector<std::string>& metrics) {
+  Objective o{by_name<LossKind>(loss, "loss",
+                                {{"crossentropy", LossKind::crossentropy},
+                                 {"binary_crossentropy", LossKind::binary_crossentropy},
+                                 {"mean_squared_error", LossKind::mean_squared_error},
+                                 {"mean_absolute_error", LossKind::mean_absolute_error}}),
+              from_logits,
+              false,
+              {}};
+  for (const std::string& metric : metrics)
+    o.metrics.push_back(by_name<MetricKind>(metric, "metric",
+                                            {{"categorical_accuracy", MetricKind::categorical_accuracy},
+                                             {"binary_accuracy", MetricKind::binary_accuracy},
+                                             {"mean_squared_error", MetricKind::mean_squared_error},
+                                             {"mean_absolute_error", MetricKind::mean_absolute_error}}));
+  return o;
+}
+
+// What Python sees: a network of either precision. Python chooses the precision by name, once.
+class AnyNetwork {
+ public:
+  virtual ~AnyNetwork() = default;
+  virtual py::array get_weight(std::size_t op, const std::string& name) = 0;
+  virtual void set_weight(std::size_t op, const std::string& name, const py::array& value) = 0;
+  virtual void compile(const Objective& objective, const OptimizerSpec& optimizer) = 0;
+  virtual py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index,
+                                double learning_rate) = 0;
+  virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) = 0;
+  virtual void predict_batch(const py::array& x, const IndexArray& index, py::array& out) = 0;
+  virtual std::size_t memory() = 0;
+  virtual py::dict get_optimizer_state() = 0;
+  virtual void set_optimizer_state(const py::dict& state) = 0;
+};
+
+template <class T>
+class NetworkOf : public AnyNetwork {
+ public:
+  NetworkOf(const InputSpec& input, const std::vector<OpSpec>& ops) : network_(input, ops) {}
+
+  py::array get_weight(std::size_t op, const std::string& name) override {
+    const Parameter<T>& parameter = network_.parameter(op, name);
+    py::array_t<T> value(parameter.shape);
+    T* to = data(value);
+    py::gil_scoped_release release;
+    network_.get_weight(parameter, to);
+    return value;
+  }
+
+  void set_weight(std::size_t op, const std::string& name, const py::array& value) override {
+    const Parameter<T>& parameter = network_.parameter(op, name);
+    const T* from = values<T>(value, name, parameter.shape);
+    py::gil_scoped_release release;
+    network_.set_weight(parameter, from);
+  }
+
+  void compile(const Objective& objective, const OptimizerSpec& optimizer) override {
+    py::gil_scoped_release release;
+    network_.compile(objective, optimizer);
+  }
+
+  py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index,
+                        double learning_rate) override {
+    return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
+      network_.train_batch(x_view, y_view, i, n, learning_rate, to);
+    });
+  }
+
+  py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) override {
+    return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
+      network_.evaluate_batch(x_view, y_view, i, n, to);
+    });
+  }
+
+  void predict_batch(const py::array& x, const IndexArray& index, py::array& out) override {
+    const ArrayView x_view = view(x, "x");
+    Shape shape = network_.output_shape(x_view.ndim > 1 ? x_view.shape[1] : 1);
+    shape.insert(shape.begin(), index.size());
+    T* to = writable_values<T>(out, "out", shape);
+    const std::int64_t* i = index.data();
+    const Index n = index.size();
+    py::gil_scoped_release release;
+    network_.predict_batch(x_view, i, n, to);
+  }
+
+  std::size_t memory() override { return network_.memory(); }
+
+  py::dict get_optimizer_state() override {
+    require_compiled();
+    py::list slots;
+    for (const auto& slot : network_.optimizer().slots) slots.append(py::array_t<T>(Index(slot.size()), slot.data()));
+    py::dict state;
+    state["iterations"] = network_.optimizer().iterations;
+    state["slots"] = slots;
+    return state;
+  }
+
+  void set_optimizer_state(const py::dict& state) override {
+    require_compiled();
+    auto& slots = network_.optimizer().slots;
+    const auto given = state["slots"].cast<std::vector<py::array>>();
+    if (given.size() != slots.size())
+      throw py::value_error("slots must be " + std::to_string(slots.size()) + " arrays, got " +
+                            std::to_string(given.size()));
+    for (const py::array& slot : given) values<T>(slot, "slots", {Index(slots[0].size())});
+    for (std::size_t i = 0; i < slots.size(); i++)
+      std::copy_n(static_cast<const T*>(given[i].data()), slots[i].size(), slots[i].begin());
+    network_.optimizer().iterations = state["iterations"].cast<std::int64_t>();
+  }
+
+ private:
+  void require_compiled() const {
+    if (!network_.compiled()) throw py::value_error("Network: compile must come first");
+  }
+
+  template <class F>
+  py::tuple results(F run) {
+    require_compiled();
+    const std::size_t n = std::size_t(network_.result_count());
+    std::vector<double> means(n);
+    {
+      py::gil_scoped_release release;
+      run(means.data());
+    }
+    py::tuple result(n);
+    for (std::size_t i = 0; i < n; i++) result[i] = means[i];
+    return result;
+  }
+
+  Network<T> network_;
+};
+
+std::unique_ptr<AnyNetwork> make_network(const std::string& dtype, Index features, bool sequence, bool ids,
+                                         const std::vector<py::dict>& ops) {
+  std::vector<OpSpec> specs;
+  for (const py::dict& op : ops) specs.push_back(op_spec(op));
+  const InputSpec input{features, sequence, ids};
+  if (dtype == "float32") return std::make_unique<NetworkOf<float>>(input, specs);
+  if (dtype == "float64") return std::make_unique<NetworkOf<double>>(input, specs);
+  throw py::value_error("dtype must be float32 or float64, got " + dtype);
+}
+
+}  // namespace
+
+Activation activation_by_name(const std::string& name) {
+  return by_name<Activation>(name, "activation",
+                             {{"linear", Activation::linear},
+                              {"tanh", Activation::tanh},
+                              {"sigmoid", Activation::sigmoid},
+                              {"relu", Activation::relu},
+                              {"softmax", Activation::softmax}});
+}
+
+void bind_network(py::module_& m) {
+  using namespace py::literals;
+  py::class_<AnyNetwork>(m, "Network")
+      .def(py::init(&make_network), "dtype"_a, "features"_a, "sequence"_a, "ids"_a, "ops"_a)
+      .def("get_weight", &AnyNetwork::get_weight, "op"_a, "name"_a)
+      .def("set_weight", &AnyNetwork::set_weight, "op"_a, "name"_a, "value"_a.noconvert())
+      .def(
+          "compile",
+          [](AnyNetwork& network, const std::string& loss, bool from_logits, const std::vector<std::string>& metrics,
+             const py::dict& optimizer) {
+            network.compile(objective(loss, from_logits, metrics), optimizer_spec(optimizer));
+          },
+          "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a)
+      .def("train_batch", &AnyNetwork::train_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
+           "learning_rate"_a)
+      .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert())
+      .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())
+      .def("memory", &AnyNetwork::memory)
+      .def("get_optimizer_state", &AnyNetwork::get_optimizer_state)
+      .def("set_optimizer_state", &AnyNetwork::set_optimizer_state, "state"_a);
+}
+
+}  // namespace pyrnn

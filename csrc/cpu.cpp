@@ -1,0 +1,75 @@
+#include "cpu.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "kernels/kernels.h"
+
+namespace pyrnn {
+
+extern const KernelTables kernels_baseline;
+#if defined(PYRNN_X86)
+extern const KernelTables kernels_avx2;
+extern const KernelTables kernels_avx512;
+#endif
+
+namespace {
+
+struct Isa {
+  const char* name;
+  bool supported;
+  const KernelTables* kernels;
+};
+
+std::vector<Isa> compiled_isas() {
+#if defined(PYRNN_X86)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  return {{"baseline", true, &kernels_baseline}, {"avx2", avx2, &kernels_avx2}, {"avx512", avx512, &kernels_avx512}};
+#else
+  return {{"baseline", true, &kernels_baseline}};  // on AArch64 this is NEON, which every such processor has
+#endif
+}
+
+Isa pick() {
+  const char* wanted = std::getenv("PYRNN_ISA");
+  Isa best{};
+  for (const Isa& isa : compiled_isas()) {
+    if (!isa.supported) continue;
+    if (wanted && *wanted && std::string(wanted) != isa.name) continue;
+    best = isa;
+  }
+  if (best.kernels) return best;
+  std::string names;
+  for (const std::string& name : available_isas()) names += (names.empty() ? "" : ", ") + name;
+  throw std::invalid_argument("PYRNN_ISA must be one of " + names + " on this processor, got " + wanted);
+}
+
+const Isa& active() {
+  static const Isa picked = pick();
+  return picked;
+}
+
+}  // namespace
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const Isa& isa : compiled_isas())
+    if (isa.supported) names.push_back(isa.name);
+  return names;
+}
+
+std::string isa() { return active().name; }
+
+template <>
+const Kernels<float>& kernels<float>() {
+  return active().kernels->f32;
+}
+template <>
+const Kernels<double>& kernels<double>() {
+  return active().kernels->f64;
+}
+
+}  // namespace pyrnn

@@ -1,0 +1,64 @@
+// The engine as plain functions on arrays, with the signatures of pyrnn/reference.py: the door of tests and benchmarks.
+// They run the same ops as a Network. Arrays are batch-first, C-contiguous, in the user's layout of weights.
+#pragma once
+
+#include <vector>
+
+#include "array.h"
+#include "optimizer.h"
+
+namespace pyrnn {
+
+struct LstmShape {
+  Index B, T, I, H;
+};
+
+// x [B, T, I] or ids [B, T]; h, c [B, T, H], gates [B, T, 4H] out
+template <class T>
+struct LstmArrays {
+  ArrayView x;
+  const T *h0, *c0;  // [B, H]
+  const T *kernel, *recurrent_kernel, *bias;
+  T *h, *c, *gates;  // outputs of forward, inputs of backward
+};
+
+// dh [B, T, H], dc [B, H] in; dx [B, T, I] (null for ids), dh0, dc0 and the weights' gradients out
+template <class T>
+struct LstmGradients {
+  const T *dh, *dc;
+  T *dx, *dh0, *dc0, *dkernel, *drecurrent_kernel, *dbias;
+};
+
+template <class T>
+void lstm_forward(const LstmShape& shape, const LstmArrays<T>& a);
+template <class T>
+void lstm_backward(const LstmShape& shape, const LstmArrays<T>& a, const LstmGradients<T>& d);
+
+// x [B, I] or ids [B], y [B, N]
+template <class T>
+void dense_forward(Index B, Index I, Index N, const ArrayView& x, const T* kernel, const T* bias, Activation activation,
+                   T* y);
+template <class T>
+void dense_backward(Index B, Index I, Index N, const T* dy, const ArrayView& x, const T* kernel, const T* y,
+                    Activation activation, T* dx, T* dkernel, T* dbias);
+
+// ids [B], embeddings [V, D], y [B, D]
+template <class T>
+void embedding_forward(Index B, Index V, Index D, const ArrayView& ids, const T* embeddings, T* y);
+template <class T>
+void embedding_backward(Index B, Index V, Index D, const T* dy, const ArrayView& ids, T* dembeddings);
+
+// logits z [B, V], y ids [B] or probabilities [B, V]; dz [B, V] out; returns the mean loss
+template <class T>
+double crossentropy(Index B, Index V, const T* z, const ArrayView& y, T* dz);
+
+// One step on n values in place; slots as Optimizer's, `iterations` steps done before
+template <class T>
+void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, Index n, T* w, const T* g,
+                    const std::vector<T*>& slots);
+
+// All gradients times min(1, clipnorm / norm of all together), in place
+template <class T>
+void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Index>& sizes, double clipnorm);
+
+}  // namespace pyrnn

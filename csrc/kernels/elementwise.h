@@ -1,0 +1,168 @@
+// exp, sigmoid and tanh on registers, and the layers' activations. Included by kernels.inl.
+
+// q of exp(r) - 1 = r + r^2 q(r) for |r| <= ln(2)/2, from fit_expm1.py: relative error 2^-26 (float), 2^-55 (double).
+template <class T>
+struct Expm1;
+template <>
+struct Expm1<float> {
+  static constexpr int kDegree = 4;
+  static constexpr float q[] = {0.499999982f, 0.166665436f, 0.0416672001f, 0.00836652152f, 0.00138825044f};
+  static constexpr float kLog2e = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
+  static constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+  static constexpr float kLowest = -87.0f, kHighest = 88.0f;
+  static constexpr float kTanhSaturates = 9.1f;
+};
+template <>
+struct Expm1<double> {
+  static constexpr int kDegree = 9;
+  static constexpr double q[] = {0.50000000000000052,   0.16666666666666589,   0.041666666666576748,
+                                 0.0083333333333896533, 0.0013888888931565912, 0.00019841269718779284,
+                                 2.4801505273377038e-5, 2.755740774366173e-6,  2.7626037829004846e-7,
+                                 2.5053713717104433e-8};
+  static constexpr double kLog2e = 1.4426950408889634, kLn2High = 0.69314718036912382, kLn2Low = 1.9082149292705877e-10;
+  static constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double kLowest = -708.0, kHighest = 709.0;
+  static constexpr double kTanhSaturates = 19.1;
+};
+
+// exp(x) = 2^n (1 + p): n the nearest integer to x / ln 2, p = exp(x - n ln 2) - 1. x within [kLowest, kHighest].
+template <class T>
+static inline void split_exp(Vec<T> x, Vec<T>& two_to_n, Vec<T>& p) {
+  using E = Expm1<T>;
+  const Vec<T> shifted = fma(x, set1<T>(E::kLog2e), set1<T>(E::kRound));
+  const Vec<T> n = shifted - E::kRound;
+  const Vec<T> r = fma(n, set1<T>(-E::kLn2Low), fma(n, set1<T>(-E::kLn2High), x));
+  Vec<T> q = set1<T>(E::q[E::kDegree]);
+#pragma GCC unroll 9
+  for (int k = E::kDegree - 1; k >= 0; k--) q = fma(q, r, set1<T>(E::q[k]));
+  p = fma(r * r, q, r);
+  two_to_n = (Vec<T>)(((Bits<T>)shifted + VecTraits<T>::kBias) << VecTraits<T>::kMantissa);
+}
+
+// NaN stays NaN: it compares false with both bounds.
+template <class T>
+static inline Vec<T> clamp(Vec<T> x, T lowest, T highest) {
+  x = x < lowest ? set1<T>(lowest) : x;
+  return x > highest ? set1<T>(highest) : x;
+}
+
+template <class T>
+static inline Vec<T> exponential(Vec<T> x) {
+  Vec<T> two_to_n, p;
+  split_exp<T>(clamp<T>(x, Expm1<T>::kLowest, Expm1<T>::kHighest), two_to_n, p);
+  return fma(two_to_n, p, two_to_n);
+}
+
+// sigmoid(x) = 1 / (1 + exp(-x))
+template <class T>
+static inline Vec<T> sigmoid(Vec<T> x) {
+  return T(1) / (T(1) + exponential<T>(-x));
+}
+
+// tanh(x) = e / (e + 2), e = exp(2|x|) - 1, with the sign of x. e is exact to its last bits near zero too.
+template <class T>
+static inline Vec<T> tanh(Vec<T> x) {
+  const Bits<T> sign = (Bits<T>)set1<T>(T(-0.0));
+  const Vec<T> magnitude = (Vec<T>)((Bits<T>)x & ~sign);
+  Vec<T> two_to_n, p;
+  split_exp<T>(T(2) * clamp<T>(magnitude, T(0), Expm1<T>::kTanhSaturates), two_to_n, p);
+  const Vec<T> e = fma(two_to_n, p, two_to_n - T(1));
+  return (Vec<T>)((Bits<T>)(e / (e + T(2))) | ((Bits<T>)x & sign));
+}
+
+// y[0:n] = f(x[0:n]...) by whole registers; a last part of a block goes through a buffer, so that padding keeps its
+// zeros.
+template <class T, class F, class... X>
+static inline void map(Index n, F f, T* y, const X*... x) {
+  Index i = 0;
+  for (; i + kBlock <= n; i += kBlock)
+    for (Index j = i; j < i + kBlock; j += kLanes<T>) store(y + j, f(load(x + j)...));
+  if (i == n) return;
+  T buffer[kBlock];
+  for (Index j = 0; j < kBlock; j += kLanes<T>) store(buffer + j, f(load(x + i + j)...));
+  for (Index j = i; j < n; j++) y[j] = buffer[j - i];
+}
+
+// The sum of f(x...) over n values as kBlock partial sums in a fixed tree.
+template <class T, class F, class... X>
+static inline T sum(Index n, F f, const X*... x) {
+  T partial[kBlock] = {};
+  Index i = 0;
+  for (; i + kBlock <= n; i += kBlock)
+    for (Index j = 0; j < kBlock; j += kLanes<T>) store(partial + j, load(partial + j) + f(load(x + i + j)...));
+  if (i < n) {
+    T buffer[kBlock];
+    for (Index j = 0; j < kBlock; j += kLanes<T>) store(buffer + j, f(load(x + i + j)...));
+    for (Index j = 0; j < n - i; j++) partial[j] += buffer[j];
+  }
+  return sum_block(partial);
+}
+
+template <class T>
+static inline T maximum(Index n, const T* x) {
+  T highest = x[0];
+  for (Index i = 1; i < n; i++) highest = x[i] > highest ? x[i] : highest;
+  return highest;
+}
+
+template <class T>
+static void log_sum_exp(Index features, const T* x, T* highest, T* total) {
+  const T m = maximum(features, x);
+  *highest = m;
+  *total = sum<T>(features, [m](Vec<T> v) { return exponential<T>(v - m); }, x);
+}
+
+// softmax(x) = exp(x - max x) / sum exp(x - max x)
+template <class T>
+static inline void softmax_row(Index n, const T* x, T* y) {
+  const T m = maximum(n, x);
+  map(n, [m](Vec<T> v) { return exponential<T>(v - m); }, y, x);
+  const T scale = T(1) / sum<T>(n, [](Vec<T> v) { return v; }, y);
+  map(n, [scale](Vec<T> v) { return v * scale; }, y, y);
+}
+
+template <class T>
+static void activate(Activation activation, Index rows, Index features, const T* x, T* y, Index stride) {
+  for (Index r = 0; r < rows; r++, x += stride, y += stride) switch (activation) {
+      case Activation::linear:
+        map(features, [](Vec<T> v) { return v; }, y, x);
+        break;
+      case Activation::tanh:
+        map(features, [](Vec<T> v) { return tanh<T>(v); }, y, x);
+        break;
+      case Activation::sigmoid:
+        map(features, [](Vec<T> v) { return sigmoid<T>(v); }, y, x);
+        break;
+      case Activation::relu:
+        map(features, [](Vec<T> v) { return v > T(0) ? v : Vec<T>{}; }, y, x);
+        break;
+      case Activation::softmax:
+        softmax_row(features, x, y);
+        break;
+    }
+}
+
+// dx = dy * act'(x), every derivative written by y = act(x)
+template <class T>
+static void activate_backward(Activation activation, Index rows, Index features, const T* y, const T* dy, T* dx,
+                              Index stride) {
+  using V = Vec<T>;
+  for (Index r = 0; r < rows; r++, y += stride, dy += stride, dx += stride) switch (activation) {
+      case Activation::linear:
+        map(features, [](V d) { return d; }, dx, dy);
+        break;
+      case Activation::tanh:
+        map(features, [](V v, V d) { return d * (T(1) - v * v); }, dx, y, dy);
+        break;
+      case Activation::sigmoid:
+        map(features, [](V v, V d) { return d * v * (T(1) - v); }, dx, y, dy);
+        break;
+      case Activation::relu:
+        map(features, [](V v, V d) { return v > T(0) ? d : V{}; }, dx, y, dy);
+        break;
+      case Activation::softmax: {  // dx = y * (dy - sum(y * dy))
+        const T dot = sum<T>(features, [](V v, V d) { return v * d; }, y, dy);
+        map(features, [dot](V v, V d) { return v * (d - dot); }, dx, y, dy);
+      } break;
+    }
+}

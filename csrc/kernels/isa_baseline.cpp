@@ -1,0 +1,2 @@
+#define PYRNN_ISA_NAME kernels_baseline
+#include "kernels.inl"

@@ -1,0 +1,116 @@
+// The contract between the ops and the hot loops: one table of functions per instruction set and precision.
+//
+// Every kernel is a single-threaded leaf. Every output element is one chain of operations in a fixed order (fma where
+// the instruction set has it), so the result does not depend on tiling, threads or neighbouring rows, and AVX2, AVX-512
+// and NEON agree to the bit. Strides count elements. Any alignment is right; 64 bytes is fastest. Rows may be read up
+// to the end of their last block.
+#pragma once
+
+#include "../rnn.h"
+
+namespace pyrnn {
+
+enum class Activation : int { linear, tanh, sigmoid, relu, softmax };
+
+// A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart: the panels of a
+// step, or the steps of a panel.
+template <class T>
+struct Product {
+  const T* a;
+  Index a_stride;  // from row to row of A; in gemm_transposed, where A is [depth, rows], from k to k
+  const T* b;
+  Index b_stride;  // from k to k
+  Index depth;
+  Index count = 1;
+  Index a_next = 0;
+  Index b_next = 0;
+};
+
+// C[r, :] = start[r, :] + sum over products A[r, :] B        C [rows, columns], columns a multiple of kBlock, <= kPanel
+// start[r, :] = (accumulate ? C[r, :] : 0) + bias[:] + table[ids ? ids[r] : r, :]        each term may be absent
+template <class T>
+struct Gemm {
+  Index rows;
+  Index columns;
+  const Product<T>* products;
+  Index n_products;
+  T* c;
+  Index c_stride;
+  bool accumulate = false;
+  const T* bias = nullptr;            // [columns] or null
+  const std::int32_t* ids = nullptr;  // [rows] or null
+  const T* table = nullptr;           // [V or rows, table_stride] or null
+  Index table_stride = 0;
+};
+
+// The elementwise part of an LSTM step for `rows` rows of one panel (kBlock units).
+template <class T>
+struct LstmStep {
+  Index rows;
+  T* gates;         // [rows, 4, kBlock] forward: pre-activations in, gates out; backward: gates in, dgates out
+  const T* c_prev;  // [rows, kBlock]
+  T* c;             // [rows, kBlock] forward: out; backward: in
+  T* h;             // [rows, h_stride] forward: out
+  const T* dh;      // [rows, h_stride] backward: in
+  T* dc;            // [rows, kBlock] backward: in the gradient of c, out the gradient of c_prev
+  Index h_stride;
+};
+
+// The numbers of an optimizer's rule (Keras 3's names); each rule reads its own.
+template <class T>
+struct UpdateRule {
+  T learning_rate;  // Adam: with the bias correction of this step multiplied in
+  T momentum;
+  bool nesterov;
+  T rho;
+  T beta_1, beta_2;
+  T epsilon;
+};
+
+template <class T>
+struct Kernels {
+  void (*gemm)(const Gemm<T>&);
+  // C[m, :] += sum over products A[:, m] B, the sum taken from zero before it is added
+  void (*gemm_transposed)(const Gemm<T>&);
+  // sums[0:columns] += sum over rows of x[row, 0:columns]
+  void (*column_sums)(Index rows, Index columns, const T* x, Index x_stride, T* sums);
+  // table[ids[r], 0:columns] += x[r, 0:columns], rows in order
+  void (*scatter_add)(Index rows, Index columns, const std::int32_t* ids, const T* x, Index x_stride, T* table,
+                      Index table_stride);
+  // into[r, 0:columns] += x[r, 0:columns]
+  void (*add)(Index rows, Index columns, const T* x, Index x_stride, T* into, Index into_stride);
+
+  void (*lstm_forward)(const LstmStep<T>&);
+  void (*lstm_backward)(const LstmStep<T>&);
+
+  // y = act(x), in place where x == y; padding beyond `features` stays zero. Softmax runs over a row's features.
+  void (*activate)(Activation, Index rows, Index features, const T* x, T* y, Index stride);
+  // dx = dy * act'(x) as a function of y = act(x); dx may be dy
+  void (*activate_backward)(Activation, Index rows, Index features, const T* y, const T* dy, T* dx, Index stride);
+  // maximum and sum of exp(x - maximum) over `features` values
+  void (*log_sum_exp)(Index features, const T* x, T* maximum, T* sum);
+
+  // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
+  void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+                       std::uint32_t step, T* mask);
+
+  // One step on n weights. A null slot is an option that is off (no momentum, not centered).
+  void (*sgd)(const UpdateRule<T>&, Index n, T* w, const T* g, T* velocity);
+  void (*rmsprop)(const UpdateRule<T>&, Index n, T* w, const T* g, T* v, T* average, T* momentum);
+  void (*adam)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m, T* v);
+  double (*sum_of_squares)(Index n, const T* x);
+  void (*scale)(Index n, T factor, T* x);
+  // dst[c, r] = src[r, c]
+  void (*transpose)(Index rows, Index columns, const T* src, Index src_stride, T* dst, Index dst_stride);
+};
+
+struct KernelTables {
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+// The table of the instruction set in use (cpu.cpp picks it).
+template <class T>
+const Kernels<T>& kernels();
+
+}  // namespace pyrnn

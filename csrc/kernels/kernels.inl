@@ -1,0 +1,53 @@
+// The body of every instruction set's kernels: included once per isa_<name>.cpp, which sets PYRNN_ISA_NAME.
+//
+// All of it is internal to that file and only the table leaves it. A function with external linkage here, even an
+// inline one, could be kept by the linker for the whole library and then run instructions that the processor lacks.
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "kernels.h"
+
+namespace pyrnn {
+namespace {
+
+#include "vec.h"
+// vec.h first, the rest use it
+#include "elementwise.h"
+#include "gemm.h"
+#include "lstm.h"
+#include "random.h"
+#include "update.h"
+
+template <class T>
+constexpr Kernels<T> table() {
+  return {gemm<T>,
+          gemm_transposed<T>,
+          column_sums<T>,
+          scatter_add<T>,
+          add<T>,
+          lstm_forward<T>,
+          lstm_backward<T>,
+          activate<T>,
+          activate_backward<T>,
+          log_sum_exp<T>,
+          dropout_mask<T>,
+          sgd<T>,
+          rmsprop<T>,
+          adam<T>,
+          sum_of_squares<T>,
+          scale<T>,
+          transpose<T>};
+}
+
+}  // namespace
+
+extern const KernelTables PYRNN_ISA_NAME;
+constexpr KernelTables PYRNN_ISA_NAME = {table<float>(), table<double>()};
+
+}  // namespace pyrnn

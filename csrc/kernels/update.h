@@ -1,0 +1,67 @@
+// The optimizers' rules as Keras 3 defines them, on a flat run of weights. Included by kernels.inl.
+// n is a multiple of kBlock: weights are stored in whole panels, and the padding has zero gradients.
+
+template <class T>
+static void sgd(const UpdateRule<T>& rule, Index n, T* w, const T* g, T* velocity) {
+  for (Index i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> step = load(g + i) * rule.learning_rate;
+    if (!velocity) {
+      store(w + i, load(w + i) - step);
+      continue;
+    }
+    const Vec<T> v = load(velocity + i) * rule.momentum - step;
+    store(velocity + i, v);
+    store(w + i, load(w + i) + (rule.nesterov ? v * rule.momentum - step : v));
+  }
+}
+
+// epsilon stands inside the root
+template <class T>
+static void rmsprop(const UpdateRule<T>& rule, Index n, T* w, const T* g, T* v, T* average, T* momentum) {
+  const T keep = rule.rho, take = T(1) - rule.rho;
+  for (Index i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> gradient = load(g + i);
+    const Vec<T> square = load(v + i) * keep + gradient * gradient * take;
+    store(v + i, square);
+    Vec<T> denominator = square + rule.epsilon;
+    if (average) {
+      const Vec<T> mean = load(average + i) * keep + gradient * take;
+      store(average + i, mean);
+      denominator -= mean * mean;
+    }
+    Vec<T> step = gradient * rule.learning_rate / square_root(denominator);
+    if (momentum) {
+      step += load(momentum + i) * rule.momentum;
+      store(momentum + i, step);
+    }
+    store(w + i, load(w + i) - step);
+  }
+}
+
+// epsilon stands outside the root (Kingma & Ba 2015, section 2, the reordered form)
+template <class T>
+static void adam(const UpdateRule<T>& rule, Index n, T* w, const T* g, T* m, T* v) {
+  const T take_1 = T(1) - rule.beta_1, take_2 = T(1) - rule.beta_2;
+  for (Index i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> gradient = load(g + i);
+    const Vec<T> mean = load(m + i) + (gradient - load(m + i)) * take_1;
+    const Vec<T> square = load(v + i) + (gradient * gradient - load(v + i)) * take_2;
+    store(m + i, mean);
+    store(v + i, square);
+    store(w + i, load(w + i) - mean * rule.learning_rate / (square_root(square) + rule.epsilon));
+  }
+}
+
+// In double, by kBlock partial sums: a float sum over millions of weights would lose its small terms.
+template <class T>
+static double sum_of_squares(Index n, const T* x) {
+  double partial[kBlock] = {};
+  for (Index i = 0; i < n; i += kBlock)
+    for (Index j = 0; j < kBlock; j++) partial[j] += double(x[i + j]) * double(x[i + j]);
+  return sum_block(partial);
+}
+
+template <class T>
+static void scale(Index n, T factor, T* x) {
+  for (Index i = 0; i < n; i += kLanes<T>) store(x + i, load(x + i) * factor);
+}

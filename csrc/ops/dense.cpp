@@ -1,0 +1,100 @@
+#include "dense.h"
+
+#include <algorithm>
+
+namespace pyrnn {
+
+template <class T>
+Dense<T>::Dense(Index inputs, Index units, bool use_bias)
+    : inputs_(inputs), units_(units), panels_(divide_up(units, kPanel)), use_bias_(use_bias) {
+  this->parameters.push_back({"kernel", {inputs, units}, {inputs, 1, units, kPanel}});
+  if (use_bias) this->parameters.push_back({"bias", {units}, {1, 1, units, kPanel}});
+}
+
+template <class T>
+Signal<T> Dense<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) {
+  in_ = in;
+  batch_ = plan.batch;
+  out_ = new_signal(in, units_, true, plan, memory);
+  if (in.wants_grad && !derived_.size())
+    derived_ = Memory(std::size_t(divide_up(in.stride(), kPanel) * units_ * kPanel) * sizeof(T));
+  return out_;
+}
+
+template <class T>
+void Dense<T>::forward(Rows rows) {
+  for (Index t = 0; t < in_.steps; t++)
+    for (Index q = 0; q < panels_; q++) {
+      const Index at = t * batch_ + rows.begin;
+      const T* kernel_q = kernel().value + q * inputs_ * kPanel;
+      Product<T> x_w{};
+      Gemm<T> g{rows.count(), columns(q), &x_w, 0, out_.data + at * out_.stride() + q * kPanel, out_.stride()};
+      g.bias = bias(q);
+      if (in_.symbols) {
+        g.ids = in_.ids + at;
+        g.table = kernel_q;
+        g.table_stride = kPanel;
+      } else {
+        x_w = {in_.data + at * in_.stride(), in_.stride(), kernel_q, kPanel, inputs_};
+        g.n_products = 1;
+      }
+      kernels<T>().gemm(g);
+    }
+}
+
+// dx = dy W^T
+template <class T>
+void Dense<T>::backward(Rows rows) {
+  if (!in_.wants_grad) return;
+  const T* kernel_t = reinterpret_cast<const T*>(derived_.data());
+  for (Index t = 0; t < in_.steps; t++)
+    for (Index q = 0; q * kPanel < in_.stride(); q++) {
+      const Index at = t * batch_ + rows.begin;
+      const Product<T> dy_w{out_.grad + at * out_.stride(), out_.stride(), kernel_t + q * units_ * kPanel, kPanel,
+                            units_};
+      T* dx = in_.grad + at * in_.stride() + q * kPanel;
+      kernels<T>().gemm({rows.count(), std::min(kPanel, in_.stride() - q * kPanel), &dy_w, 1, dx, in_.stride()});
+    }
+}
+
+template <class T>
+Index Dense<T>::gradient_tasks() const {
+  return panels_ * outer_sum_tasks(inputs_, in_.symbols);
+}
+
+template <class T>
+void Dense<T>::gradient(Index task) {
+  const Index per_panel = outer_sum_tasks(inputs_, in_.symbols), q = task / per_panel, i = task % per_panel;
+  const OuterSum<T> sum{in_.steps,
+                        batch_,
+                        in_.data,
+                        in_.stride(),
+                        batch_ * in_.stride(),
+                        in_.ids,
+                        out_.grad + q * kPanel,
+                        out_.stride(),
+                        batch_ * out_.stride(),
+                        columns(q)};
+  outer_sum(sum, inputs_, i, kernel().grad + q * inputs_ * kPanel, kPanel);
+  if (i == 0 && use_bias_) bias_sum(sum, this->parameters[1].grad + q * kPanel, kPanel);
+}
+
+template <class T>
+Index Dense<T>::derive_tasks() const {
+  return in_.wants_grad ? panels_ : 0;
+}
+
+template <class T>
+void Dense<T>::derive(Index p) {
+  T* kernel_t = reinterpret_cast<T*>(derived_.data());
+  const T* from = kernel().value + p * inputs_ * kPanel;
+  const Index units = std::min(kPanel, units_ - p * kPanel);
+  for (Index q = 0; q * kPanel < inputs_; q++)
+    kernels<T>().transpose(std::min(kPanel, inputs_ - q * kPanel), units, from + q * kPanel * kPanel, kPanel,
+                           kernel_t + (q * units_ + p * kPanel) * kPanel, kPanel);
+}
+
+template class Dense<float>;
+template class Dense<double>;
+
+}  // namespace pyrnn

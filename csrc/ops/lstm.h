@@ -1,0 +1,77 @@
+// LSTM over a sequence: forward, and backward through time.
+//
+//   z_t = x_t W + h_{t-1} R + b          i, f, o = sigmoid(z_i, z_f, z_o)     g = tanh(z_c)
+//   c_t = f c_{t-1} + i g                h_t = o tanh(c_t)
+#pragma once
+
+#include "gradient.h"
+#include "op.h"
+
+namespace pyrnn {
+
+template <class T>
+class Lstm : public Op<T> {
+ public:
+  Lstm(Index inputs, Index units, bool return_sequences, bool use_bias);
+
+  bool takes_repeated() const override { return true; }
+  bool takes_ids() const override { return true; }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows rows) override;
+  Index gradient_tasks() const override;
+  void gradient(Index task) override;
+  Index derive_tasks() const override;
+  void derive(Index task) override;
+  double work() const override { return double(4 * units_ * (units_ + inputs_)); }
+
+  // The caller fills h(0) and c(0), and reads their gradients from dh0 and dc after backward. Call before plan.
+  void give_initial_state() { given_state_ = true; }
+
+  Index panels() const { return panels_; }
+  Index padded_units() const { return panels_ * kBlock; }
+  // Saved state: [B, 4, kBlock] gates of a panel (gradients after backward), [B, kBlock] c, [B, padded_units] h.
+  // Slot t of h and c is the state before step t. In inference one slot of gates and c, two of h serve all steps.
+  T* gates(Index t, Index p) const { return gates_ + (training_ ? (t * panels_ + p) * batch_ * kPanel : 0); }
+  T* c(Index t, Index p) const { return c_ + ((training_ ? t * panels_ : 0) + p) * batch_ * kBlock; }
+  T* h(Index t) const { return h_ + (keeps_h_ ? t : t % 2) * batch_ * padded_units(); }
+  T* dc(Index p) const { return dc_ + p * batch_ * kBlock; }
+  T* dh0() const { return dh0_; }
+
+ private:
+  void start(Rows rows);
+  void pre_activations(Index t, Index p, Rows rows);
+  void step_backward(Index t, T* dh, Rows rows);
+  void state_gradient(Index t, T* dh, bool accumulate, Rows rows);
+  void input_gradient(Rows rows);
+  OuterSum<T> input_sum(Index p) const;
+  OuterSum<T> recurrent_sum(Index p) const;
+
+  // parameters[..] by name
+  const Parameter<T>& kernel() const { return this->parameters[0]; }
+  const Parameter<T>& recurrent_kernel() const { return this->parameters[1]; }
+  const T* bias(Index p) const { return use_bias_ ? this->parameters[2].value + p * kPanel : nullptr; }
+
+  Index inputs_, units_, panels_;
+  bool return_sequences_, use_bias_;
+  bool given_state_ = false;
+
+  Signal<T> in_, out_;
+  Index batch_ = 0, steps_ = 0;
+  bool training_ = false, keeps_h_ = false;
+  T* gates_ = nullptr;
+  T* c_ = nullptr;
+  T* h_ = nullptr;
+  T* dc_ = nullptr;
+  T* dh0_ = nullptr;
+  T* projected_ = nullptr;   // [panels][B, 4, kBlock]: x W + b of a repeated input, computed once
+  T* dgates_sum_ = nullptr;  // like projected_: gradients of its gates summed over t
+
+  // Transposed weights for dh = dz R^T and dx = dz W^T, in panels of kPanel columns: [column panel][4 *
+  // padded_units][kPanel]
+  Memory derived_;
+  T* kernel_t_ = nullptr;
+  T* recurrent_kernel_t_ = nullptr;
+};
+
+}  // namespace pyrnn

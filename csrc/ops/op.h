@@ -1,0 +1,115 @@
+// What every op offers: it plans its memory, takes a run of rows forward and backward, and sums its weights' gradients.
+//
+// forward(rows) and backward(rows) touch these rows alone, so the network may take each block of rows through all ops
+// on one thread. Gradients of weights sum over all rows; they are split by outputs into tasks, never by rows.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "../memory.h"
+
+namespace pyrnn {
+
+// What flows between two ops for a batch of B rows: [steps][B][stride], stride = features padded to kBlock with zeros.
+template <class T>
+struct Signal {
+  Index steps = 1;
+  Index features = 0;
+  bool sequence = false;        // false: [B, features], and steps is 1
+  bool repeated = false;        // one step of data (and of grad, summed over steps) stands for all steps
+  bool symbols = false;         // ids instead of data
+  bool wants_grad = false;      // in training, where weights lie below
+  std::int32_t* ids = nullptr;  // [steps][B], each less than `features`
+  T* data = nullptr;
+  T* grad = nullptr;  // like data
+
+  Index stride() const { return round_up(features, kBlock); }
+  Index size(Index batch) const { return (repeated ? 1 : steps) * batch * stride(); }
+};
+
+// How a matrix [rows, gates * units] of the user is stored: panels of `block` units, [panel][row][gate][block].
+struct PanelLayout {
+  Index rows;
+  Index gates;
+  Index units;
+  Index block;
+
+  Index panels() const { return divide_up(units, block); }
+  Index width() const { return gates * block; }
+  Index panel_size() const { return rows * width(); }
+  Index size() const { return panels() * panel_size(); }
+  Index at(Index row, Index gate, Index unit) const {
+    return (unit / block * rows + row) * width() + gate * block + unit % block;
+  }
+};
+
+// A weight of an op. Its packed value and gradient lie in the network's flat buffers.
+template <class T>
+struct Parameter {
+  std::string name;
+  std::vector<Index> shape;  // the user's
+  PanelLayout layout;
+  T* value = nullptr;
+  T* grad = nullptr;
+
+  void pack(const T* from) const { pack_into(value, from); }
+  void pack_into(T* packed, const T* from) const;
+  void unpack(const T* packed, T* to) const;
+};
+
+struct Plan {
+  Index batch;
+  bool training;
+};
+
+template <class T>
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  std::vector<Parameter<T>> parameters;
+
+  // Whether a repeated input is used as it is; else RepeatVector copies it out.
+  virtual bool takes_repeated() const { return false; }
+  virtual bool takes_ids() const { return false; }
+
+  // Lays out this op's arrays for a batch and returns its output. Called twice, first to count.
+  virtual Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) = 0;
+  virtual void forward(Rows rows) = 0;
+  // From the output's grad to the input's, where it is wanted. May overwrite the output's grad.
+  virtual void backward(Rows rows) = 0;
+
+  // parameters[..].grad, one disjoint part per task, after backward of all rows
+  virtual Index gradient_tasks() const { return 0; }
+  virtual void gradient(Index /*task*/) {}
+
+  // Copies of the weights that backward reads in another layout, remade after every update.
+  virtual Index derive_tasks() const { return 0; }
+  virtual void derive(Index /*task*/) {}
+
+  // Multiply-adds of one row and step, forward: decides whether threads pay.
+  virtual double work() const { return 0; }
+
+  virtual void set_iteration(std::uint32_t /*iteration*/) {}
+};
+
+// A new signal shaped like `in` but for its features.
+template <class T>
+Signal<T> new_signal(const Signal<T>& in, Index features, bool has_weights, const Plan& plan, Planner& memory) {
+  Signal<T> out;
+  out.steps = in.steps;
+  out.sequence = in.sequence;
+  out.features = features;
+  out.wants_grad = plan.training && (has_weights || in.wants_grad);
+  out.data = memory.array<T>(out.size(plan.batch));
+  if (out.wants_grad) out.grad = memory.array<T>(out.size(plan.batch));
+  return out;
+}
+
+template <class T>
+using OpPtr = std::unique_ptr<Op<T>>;
+
+}  // namespace pyrnn

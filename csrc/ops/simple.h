@@ -1,0 +1,96 @@
+// The ops that have no matrix product: activation, dropout, repetition, embedding, one-hot.
+#pragma once
+
+#include "op.h"
+
+namespace pyrnn {
+
+template <class T>
+class Activate : public Op<T> {
+ public:
+  explicit Activate(Activation activation) : activation_(activation) {}
+  Activation activation() const { return activation_; }
+
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows rows) override;
+
+ private:
+  Activation activation_;
+  Index batch_ = 0;
+  Signal<T> in_, out_;
+};
+
+// Inverted dropout (Srivastava et al. 2014): in training each value is zero with probability `rate`, else divided by
+// 1 - rate. The mask depends on the seed, the iteration and the value's place only.
+template <class T>
+class Dropout : public Op<T> {
+ public:
+  Dropout(double rate, std::uint64_t seed) : rate_(rate), seed_(seed) {}
+
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows rows) override;
+  void set_iteration(std::uint32_t iteration) override { iteration_ = iteration; }
+
+ private:
+  double rate_;
+  std::uint64_t seed_;
+  std::uint32_t iteration_ = 0;
+  bool training_ = false;
+  Index batch_ = 0;
+  Signal<T> in_, out_;
+  T* mask_ = nullptr;  // like out_.data
+};
+
+// [B, F] -> [B, n, F]. Where the next op takes a repeated signal nothing is copied.
+template <class T>
+class RepeatVector : public Op<T> {
+ public:
+  RepeatVector(Index n, bool copies) : n_(n), copies_(copies) {}
+
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows rows) override;
+
+ private:
+  Index n_;
+  bool copies_;
+  Index batch_ = 0;
+  Signal<T> in_, out_;
+};
+
+// ids -> rows of a table [V, D]
+template <class T>
+class Embedding : public Op<T> {
+ public:
+  Embedding(Index symbols, Index features);
+
+  bool takes_ids() const override { return true; }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows) override {}
+  Index gradient_tasks() const override;
+  void gradient(Index task) override;
+
+ private:
+  Index features_;
+  Index batch_ = 0;
+  Signal<T> in_, out_;
+};
+
+// ids -> [.., V] of zeros and a one, for an op that cannot take ids
+template <class T>
+class OneHot : public Op<T> {
+ public:
+  bool takes_ids() const override { return true; }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(Rows rows) override;
+  void backward(Rows) override {}
+
+ private:
+  Index batch_ = 0;
+  Signal<T> in_, out_;
+};
+
+}  // namespace pyrnn

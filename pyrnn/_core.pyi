@@ -1,0 +1,94 @@
+"""The compiled engine. Private: the public names are in `pyrnn` itself."""
+
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+class CpuInfo(TypedDict):
+    isa: str
+    available: list[str]
+    threads: int
+    openmp: bool
+
+class OptimizerState(TypedDict):
+    iterations: int
+    slots: list[Array]
+
+def cpu_info() -> CpuInfo:
+    """The instruction set in use, those available, the number of threads, and whether OpenMP is built in."""
+
+def get_num_threads() -> int: ...
+def set_num_threads(n: int) -> None:
+    """Use `n` threads from now on; 0 is the default: PYRNN_NUM_THREADS, else OpenMP's maximum within the affinity mask."""
+
+def one_hot_ids(x: Array) -> npt.NDArray[np.int32] | None:
+    """Ids [...] of x [..., V] (bool, uint8, float32, float64) where every last-axis row is exactly one-hot, else None."""
+
+def lstm_forward(
+    x: Array, h0: Array, c0: Array, kernel: Array, recurrent_kernel: Array, bias: Array
+) -> tuple[Array, Array, Array]: ...
+def lstm_backward(
+    dh: Array,
+    dc: Array,
+    x: Array,
+    h0: Array,
+    c0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    h: Array,
+    c: Array,
+    gates: Array,
+) -> tuple[Array | None, Array, Array, Array, Array, Array]: ...
+def dense_forward(x: Array, kernel: Array, bias: Array, activation: str) -> Array: ...
+def dense_backward(
+    dy: Array, x: Array, kernel: Array, y: Array, activation: str
+) -> tuple[Array | None, Array, Array]: ...
+def embedding_forward(ids: Array, embeddings: Array) -> Array: ...
+def embedding_backward(dy: Array, ids: Array, V: int) -> Array: ...
+def crossentropy(z: Array, y: Array) -> tuple[float, Array]: ...
+def sgd_step(
+    w: Array, g: Array, velocity: Array, learning_rate: float, momentum: float, nesterov: bool
+) -> tuple[Array, Array]: ...
+def rmsprop_step(
+    w: Array,
+    g: Array,
+    v: Array,
+    momentum_buffer: Array,
+    average: Array,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+) -> tuple[Array, Array, Array, Array]: ...
+def adam_step(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array]: ...
+def clip_by_global_norm(gradients: list[Array], clipnorm: float) -> list[Array]: ...
+
+class Network:
+    """An ordered list of ops that owns weights, gradients, optimizer state and one arena."""
+
+    def __init__(self, dtype: str, features: int, sequence: bool, ids: bool, ops: list[dict[str, Any]]) -> None: ...
+    def get_weight(self, op: int, name: str) -> Array: ...
+    def set_weight(self, op: int, name: str, value: Array) -> None: ...
+    def compile(self, loss: str, from_logits: bool, metrics: list[str], optimizer: dict[str, Any]) -> None: ...
+    def train_batch(
+        self, x: Array, y: Array, index: npt.NDArray[np.int64], learning_rate: float
+    ) -> tuple[float, ...]: ...
+    def evaluate_batch(self, x: Array, y: Array, index: npt.NDArray[np.int64]) -> tuple[float, ...]: ...
+    def predict_batch(self, x: Array, index: npt.NDArray[np.int64], out: Array) -> None: ...
+    def memory(self) -> int: ...
+    def get_optimizer_state(self) -> OptimizerState: ...
+    def set_optimizer_state(self, state: OptimizerState) -> None: ...

@@ -1,0 +1,136 @@
+"""What is seen of training: a line per epoch, and a bar on a terminal while it lasts."""
+
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+_INTERVAL = 0.1  # seconds between two pictures of the bar
+
+
+class Means:
+    """Means of the loss and the metrics over the samples of the batches so far."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self._sums = [0.0] * len(names)
+        self._samples = 0
+
+    def add(self, values: tuple[float, ...], samples: int) -> None:
+        """The means of one batch of `samples`."""
+        self._sums = [total + value * samples for total, value in zip(self._sums, values, strict=True)]
+        self._samples += samples
+
+    def values(self) -> list[float]:
+        return [total / self._samples for total in self._sums]
+
+    def logs(self, prefix: str = "") -> dict[str, float]:
+        return {prefix + name: value for name, value in zip(self.names, self.values(), strict=True)}
+
+
+def format_logs(logs: dict[str, float], separator: str = " - ") -> str:
+    """
+    >>> format_logs({"loss": 1.23456, "accuracy": 0.00012})
+    'loss: 1.2346 - accuracy: 1.2000e-04'
+    """
+    return separator.join(
+        f"{name}: {value:.4e}" if 0 < abs(value) < 1e-3 else f"{name}: {value:.4f}" for name, value in logs.items()
+    )
+
+
+class Silent:
+    """Shows nothing; the base of those that do. Used as: begin, update after every batch, end; close in any case."""
+
+    def begin(self, title: str, samples: int) -> None: ...
+    def update(self, done: int, means: Means | None) -> None: ...
+    def end(self, logs: dict[str, float]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines(Silent):
+    """One line on stdout at the end of each epoch."""
+
+    def begin(self, title: str, samples: int) -> None:
+        self._title, self._samples, self._start = title, samples, perf_counter()
+        self._seconds = 0.0
+
+    def update(self, done: int, means: Means | None) -> None:
+        if done == self._samples:  # what comes after, validation, is no training time
+            self._seconds = perf_counter() - self._start
+
+    def end(self, logs: dict[str, float]) -> None:
+        seconds = self._seconds or perf_counter() - self._start
+        speed = f"{self._samples / seconds:.0f} samples/s"
+        print(" - ".join([self._title, f"{seconds:.1f}s", speed, format_logs(logs)]), flush=True)
+
+
+class Bar(Silent):
+    """A bar on stderr with speed, time left and the means so far, which goes away at the end and leaves the rest to `after`.
+
+    It first shows itself after _INTERVAL, and rich is imported no sooner.
+    """
+
+    def __init__(self, after: Silent) -> None:
+        self._after = after
+        self._bar: RichProgress | None = None
+
+    def begin(self, title: str, samples: int) -> None:
+        self._after.begin(title, samples)
+        self._title, self._samples, self._start = title, samples, perf_counter()
+        self._next = self._start + _INTERVAL
+
+    def update(self, done: int, means: Means | None) -> None:
+        now = perf_counter()
+        if done == self._samples:
+            self._after.update(done, means)
+        elif now < self._next:
+            return
+        elif self._bar is None:
+            self._open()
+        self._next = now + _INTERVAL
+        if self._bar is not None:
+            speed = done / (now - self._start)
+            pace = f"{speed:.0f} samples/s, {_clock((self._samples - done) / speed)} left"
+            logs = format_logs(means.logs(), " ") if means else ""
+            self._bar.update(self._task, completed=done, refresh=True, pace=pace, logs=logs)
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+
+        texts = [TextColumn(text) for text in ("{task.description}", "{task.fields[pace]}", "{task.fields[logs]}")]
+        columns: list[ProgressColumn] = [texts[0], BarColumn(bar_width=10), *texts[1:]]
+        self._bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
+        self._task = self._bar.add_task(self._title, total=self._samples, pace="", logs="")
+        self._bar.start()
+
+    def end(self, logs: dict[str, float]) -> None:
+        self.close()
+        self._after.end(logs)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _clock(seconds: float) -> str:
+    """
+    >>> _clock(75.2)
+    '1:15'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def training_progress(verbose: str | int) -> Silent:
+    """0: nothing; 2: a line per epoch; 1 and "auto": a bar before each line, where stderr is a terminal."""
+    if verbose == 0:
+        return Silent()
+    return Bar(Lines()) if verbose != 2 and sys.stderr.isatty() else Lines()
+
+
+def prediction_progress(verbose: str | int) -> Silent:
+    """A bar where stderr is a terminal and verbose is 1 or "auto"; a prediction leaves no line."""
+    return Bar(Silent()) if verbose in (1, "auto") and sys.stderr.isatty() else Silent()

@@ -1,0 +1,18 @@
+"""Layers, as in Keras. They are descriptions: what a model is made of, not what computes it."""
+
+from ._base import Layer as Layer
+from ._base import Shape as Shape
+from ._base import Weight as Weight
+from ._dense import Dense as Dense
+from ._elementwise import Activation as Activation
+from ._elementwise import Dropout as Dropout
+from ._elementwise import RepeatVector as RepeatVector
+from ._input import Input as Input
+from ._lstm import LSTM as LSTM
+from ._symbols import Embedding as Embedding
+from ._symbols import OneHot as OneHot
+from ._time_distributed import TimeDistributed as TimeDistributed
+
+CLASSES: dict[str, type[Layer]] = {
+    cls.__name__: cls for cls in (LSTM, Dense, TimeDistributed, RepeatVector, Activation, Dropout, OneHot, Embedding)
+}

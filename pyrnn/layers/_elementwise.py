@@ -1,0 +1,104 @@
+"""Layers without weights: Activation, Dropout, RepeatVector."""
+
+from typing import Any
+
+from .. import _random
+from .._checks import real, whole
+from ._base import Layer, Shape, checked_activation
+
+
+class Activation(Layer):
+    """linear, relu, sigmoid, tanh of every value, or softmax along the last axis. Input and output [N, F] or [N, T, F].
+
+    >>> Activation("softmax").compute_output_shape((None, 4, 12))
+    (None, 4, 12)
+    """
+
+    def __init__(
+        self,
+        activation: str | None,
+        name: str | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(name, input_shape, unsupported)
+        self.activation = checked_activation("Activation", activation)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return _unchanged(self, input_shape)
+
+    def op(self) -> dict[str, Any]:
+        return {"op": "activation", "activation": self.activation}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "activation": self.activation}
+
+
+class Dropout(Layer):
+    """In training, sets a share `rate` of the values to 0 and the others to 1 / (1 - rate) of theirs (Srivastava et al. 2014).
+
+    Outside training it changes nothing. 0 <= rate < 1. Input and output [N, F] or [N, T, F]. `seed` decides what is dropped;
+    without it, `pyrnn.utils.set_random_seed` does.
+
+    >>> Dropout(0.2).compute_output_shape((None, 128))
+    (None, 128)
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = None,
+        name: str | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(name, input_shape, unsupported)
+        self.rate = real("Dropout", "rate", rate, 0, 1)
+        self.seed = None if seed is None else whole("Dropout", "seed", seed, low=0)
+        self._drawn_seed: int | None = None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return _unchanged(self, input_shape)
+
+    def op(self) -> dict[str, Any]:
+        if self._drawn_seed is None:
+            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
+        return {"op": "dropout", "rate": self.rate, "seed": self._drawn_seed}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "rate": self.rate, "seed": self.seed}
+
+
+class RepeatVector(Layer):
+    """The same vector at `n` steps: [N, F] -> [N, n, F]. An LSTM after it computes its part of the input once, not n times.
+
+    >>> RepeatVector(4).compute_output_shape((None, 128))
+    (None, 4, 128)
+    """
+
+    def __init__(
+        self,
+        n: int,
+        name: str | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(name, input_shape, unsupported)
+        self.n = whole("RepeatVector", "n", n)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2 or input_shape[1] is None:
+            raise self.wrong_input("[N, features]", input_shape)
+        return (input_shape[0], self.n, input_shape[1])
+
+    def op(self) -> dict[str, Any]:
+        return {"op": "repeat_vector", "n": self.n}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "n": self.n}
+
+
+def _unchanged(layer: Layer, input_shape: Shape) -> Shape:
+    if not 2 <= len(input_shape) <= 3 or input_shape[-1] is None:
+        raise layer.wrong_input("[N, features] or [N, T, features]", input_shape)
+    return input_shape

@@ -1,0 +1,288 @@
+"""Sequential, the model."""
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _data
+from ._checks import flag, real, refuse_unknown, whole
+from ._compile import Compiled
+from ._core import Network
+from ._network import input_spec, last_activation
+from ._progress import prediction_progress, training_progress
+from ._stack import Array, Stack
+from ._training import Data, Evaluation, Training, predict
+from .callbacks import Callback, History
+from .losses import Loss
+from .metrics import Metric
+from .optimizers import Optimizer
+
+__all__ = ["Sequential"]
+
+Verbose = str | int
+
+
+class Sequential(Stack):
+    """A model of layers, each fed by the one before.
+
+    The shape of its input is told by `Input` or by `input_shape=` of the first layer; else the first data that it sees decide.
+    `dtype` is "float32" or "float64", of weights and results alike.
+
+    >>> import numpy as np
+    >>> import pyrnn
+    >>> from pyrnn import layers
+    >>> model = Sequential([pyrnn.Input((40, 57)), layers.LSTM(128), layers.Dense(57, activation="softmax")])
+    >>> model.output_shape, model.count_params()
+    ((None, 57), 102585)
+    >>> model.predict(np.zeros((2, 40), int), verbose=0).shape
+    (2, 57)
+
+    Where a method takes x, it is an array [N, T, features] or [N, features] of booleans, integers or floats, or of integer
+    ids [N, T] or [N] where the first layer reads ids (LSTM, Dense, OneHot, Embedding). Exactly one-hot vectors are recognised and
+    read as ids. y fits the loss: see `pyrnn.losses`. Both are checked once per call. TypeError or ValueError names what is wrong with
+    them: rank, shape, dtype, no samples, NaN, an id out of range.
+    """
+
+    stop_training = False
+    history: History | None = None
+    _compiled: Compiled | None = None
+
+    # -- what to learn --------------------------------------------------------
+
+    def compile(
+        self, optimizer: object = "rmsprop", loss: object = None, metrics: object = None, **unsupported: object
+    ) -> None:
+        """Choose loss, optimizer and metrics, by name or as objects. An optimizer's state starts anew.
+
+        Raises ValueError or TypeError for unknown ones, and where the loss does not go with the last layer's activation.
+
+        >>> from pyrnn import layers
+        >>> model = Sequential([layers.LSTM(8, input_shape=(5, 2)), layers.Dense(1)])
+        >>> model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+        >>> model.metrics_names
+        ['loss', 'mae']
+        """
+        refuse_unknown("compile", Sequential.compile, unsupported)
+        compiled = Compiled(optimizer, loss, metrics)
+        if self.built:
+            self._settle(compiled)
+        if self._network is not None:
+            compiled.apply(self._network)
+        self._compiled = compiled
+
+    def _settle(self, compiled: Compiled) -> None:
+        compiled.fit_to(self.output_shape[-1] or 0, last_activation(self._layers))
+
+    def _require_network(self) -> Network:
+        if self._network is None:
+            if self._compiled is not None:
+                self._settle(self._compiled)
+            network = super()._require_network()
+            if self._compiled is not None:
+                self._compiled.apply(network)
+        return super()._require_network()
+
+    def _require_compiled(self, caller: str) -> Compiled:
+        if self._compiled is None:
+            raise RuntimeError(
+                f"{caller}: model {self.name!r} must be compiled first: model.compile(optimizer=..., loss=...)"
+            )
+        return self._compiled
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._require_compiled("optimizer").optimizer
+
+    @property
+    def loss(self) -> Loss:
+        return self._require_compiled("loss").loss
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return list(self._require_compiled("metrics").metrics)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What `evaluate` returns, in order: "loss", then the metrics."""
+        return list(self._require_compiled("metrics_names").names)
+
+    def metric_direction(self, name: str) -> str | None:
+        """The way, "min" or "max", in which a logged value improves; None for one that is no loss and no compiled metric."""
+        return self._require_compiled("metric_direction").direction(name)
+
+    # -- learning -------------------------------------------------------------
+
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        batch_size: int | None = 32,
+        epochs: int = 1,
+        verbose: Verbose = "auto",
+        callbacks: Callback | list[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        **unsupported: object,
+    ) -> History:
+        """Train for `epochs` passes over x and y, in batches of `batch_size`; the last batch has what is left.
+
+        `validation_data`, or the share `validation_split` at the end of the data, is evaluated after each epoch. `shuffle` draws
+        a new order for each epoch. `epochs` is the number of the last epoch where `initial_epoch` is not 0. `verbose`: 0 nothing,
+        2 a line per epoch, 1 and "auto" also a bar, where stderr is a terminal. The logged loss and metrics are means over
+        the epoch, while the weights move. After Ctrl-C the model stands as its last whole batch left it.
+
+        Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, ValueError or TypeError for bad
+        arguments, before anything is trained.
+        """
+        refuse_unknown("fit", Sequential.fit, unsupported)
+        compiled = self._require_compiled("fit")
+        size = 32 if batch_size is None else whole("fit", "batch_size", batch_size)
+        first = whole("fit", "initial_epoch", initial_epoch, low=0)
+        last = whole("fit", "epochs", epochs)
+        shuffle = flag("fit", "shuffle", shuffle)
+        hooks = _checked_callbacks(callbacks)
+        progress = training_progress(_checked_verbose("fit", verbose))
+        split = real("fit", "validation_split", validation_split, 0, 1)
+        data = self._adapt("fit", x, y, compiled)
+        validation = None
+        if validation_data is not None:
+            if split:
+                raise ValueError("fit: one of validation_data and validation_split must be given, not both")
+            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+                raise ValueError("fit: validation_data must be a pair (x, y)")
+            validation = self._adapt("fit: validation_data", *validation_data, compiled)
+        elif split:
+            data, validation = _split(data, split)
+        network = self._require_network()
+        training = Training(self, network, data, validation, size, shuffle)
+        return training.run(first, last, hooks, verbose, progress)
+
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        batch_size: int | None = 32,
+        verbose: Verbose = "auto",
+        return_dict: bool = False,
+        **unsupported: object,
+    ) -> Any:
+        """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps."""
+        refuse_unknown("evaluate", Sequential.evaluate, unsupported)
+        compiled = self._require_compiled("evaluate")
+        size = 32 if batch_size is None else whole("evaluate", "batch_size", batch_size)
+        progress = training_progress(_checked_verbose("evaluate", verbose))
+        data = self._adapt("evaluate", x, y, compiled)
+        evaluation = Evaluation(self._require_network(), compiled.names, size)
+        try:
+            progress.begin("Evaluate", len(data.x))
+            logs = evaluation.run(data, progress).logs()
+            progress.end(logs)
+        finally:
+            progress.close()
+        return logs if flag("evaluate", "return_dict", return_dict) else _scalar_or_list(list(logs.values()))
+
+    def predict(
+        self, x: npt.ArrayLike, batch_size: int | None = 256, verbose: Verbose = "auto", **unsupported: object
+    ) -> Array:
+        """The output [N, ...] for x, of the model's dtype. `batch_size` changes the speed, not the values."""
+        refuse_unknown("predict", Sequential.predict, unsupported)
+        size = 256 if batch_size is None else whole("predict", "batch_size", batch_size)
+        progress = prediction_progress(_checked_verbose("predict", verbose))
+        adapted = self._adapt_x("predict", x)
+        out = np.empty(self._output_for(adapted), self.dtype)
+        predict(self._require_network(), adapted, out, size, progress)
+        return out
+
+    def train_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike, **unsupported: object) -> Any:
+        """One update from all of x and y: its loss, or [loss, metrics ...], of this batch alone and before the update."""
+        refuse_unknown("train_on_batch", Sequential.train_on_batch, unsupported)
+        compiled = self._require_compiled("train_on_batch")
+        data = self._adapt("train_on_batch", x, y, compiled)
+        index = np.arange(len(data.x), dtype=np.int64)
+        values = self._require_network().train_batch(data.x, data.y, index, compiled.optimizer.learning_rate)
+        return _scalar_or_list(list(values))
+
+    def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike, **unsupported: object) -> Any:
+        """The loss of x and y as one batch, or [loss, metrics ...]."""
+        refuse_unknown("test_on_batch", Sequential.test_on_batch, unsupported)
+        compiled = self._require_compiled("test_on_batch")
+        data = self._adapt("test_on_batch", x, y, compiled)
+        return _scalar_or_list(
+            list(self._require_network().evaluate_batch(*data, np.arange(len(data.x), dtype=np.int64)))
+        )
+
+    def predict_on_batch(self, x: npt.ArrayLike) -> Array:
+        """The output for x as one batch."""
+        adapted = self._adapt_x("predict_on_batch", x)
+        return self.predict(adapted, batch_size=len(adapted), verbose=0)
+
+    # -- data -----------------------------------------------------------------
+
+    def _adapt_x(self, caller: str, x: object) -> Array:
+        if self._layers and not self.built:
+            self._build_from(_data.as_array(caller, "x", x))
+        return _data.adapt_x(caller, x, input_spec(self._built_layers()), self.dtype)
+
+    def _build_from(self, x: Array) -> None:
+        """Let the first data decide the shape of the input."""
+        self.build((None, *(x.shape[1:] or (1,))))
+
+    def _adapt(self, caller: str, x: object, y: object, compiled: Compiled) -> Data:
+        adapted = self._adapt_x(caller, x)
+        self._settle(compiled)
+        output = self._output_for(adapted)
+        return Data(adapted, _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values))
+
+    def _output_for(self, x: Array) -> tuple[int, ...]:
+        """The shape of the output for adapted x: its samples, and its steps where the model leaves them open."""
+        return (len(x), *(x.shape[1] if size is None else size for size in self.output_shape[1:]))
+
+    # -- files ----------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write layers, weights and compile()'s arguments to one safetensors file, replaced in one step.
+
+        `pyrnn.load_model` reads it. An optimizer's moments are not in it. Raises OSError where the file cannot be written.
+        """
+        from .saving import save_model
+
+        save_model(self, path)
+
+
+def _split(data: Data, share: float) -> tuple[Data, Data]:
+    """The data without, and with only, the last `share` of their samples."""
+    first = int(len(data.x) * (1.0 - share))
+    if not 0 < first < len(data.x):
+        raise ValueError(
+            f"fit: validation_split={share:g} of {len(data.x)} samples leaves none for training or for validation"
+        )
+    return Data(data.x[:first], data.y[:first]), Data(data.x[first:], data.y[first:])
+
+
+def _checked_callbacks(callbacks: object) -> list[Callback]:
+    if callbacks is None:
+        return []
+    listed: list[Any] = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: callbacks must be pyrnn.callbacks.Callback objects, got {callback!r}")
+        for name in ("batch_begin", "batch_end"):  # Keras' older names, which would be passed over in silence
+            if hasattr(callback, f"on_{name}"):
+                kind = type(callback).__name__
+                raise TypeError(f"fit: {kind}.on_{name} is not supported; name the method on_train_{name}")
+    return listed
+
+
+def _checked_verbose(caller: str, verbose: object) -> Verbose:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"{caller}: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+    assert isinstance(verbose, str | int)
+    return verbose
+
+
+def _scalar_or_list(values: list[float]) -> float | list[float]:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,142 @@
+"""Model files: one safetensors file with the weights as tensors and the rest as JSON in its metadata. No code, no pickle.
+
+Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()).
+Tensors: "<layer name>/<weight name>", in Keras' shapes.
+"""
+
+import errno
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from ._compile import Compiled
+from .models import Sequential
+
+__all__ = ["load_model", "save_model"]
+
+_FORMAT, _VERSION = "pyrnn", 1
+
+
+def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Write `model` to `path`, which is replaced in one step: a crash leaves the old file or the new one, whole.
+
+    Raises OSError where the file cannot be written, ValueError for a model without shapes.
+    """
+    from safetensors.numpy import save
+
+    weights = zip(model.weights, model.get_weights(), strict=True)
+    # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
+    tensors = {weight.path: np.ascontiguousarray(value) for weight, value in weights}
+    compiled = model._compiled
+    description = {
+        "class_name": "Sequential",
+        "config": model.get_config(),
+        "compile": None if compiled is None else compiled.get_config(),
+    }
+    metadata = {"format": _FORMAT, "format_version": str(_VERSION), "model": json.dumps(description)}
+    _replace(os.fspath(path), save(tensors, metadata))
+
+
+def _replace(path: str, content: bytes) -> None:
+    """Write a file beside `path` and let it take its place."""
+    path = os.path.realpath(path)  # a link stays a link
+    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.tmp")
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        _remove(beside)
+        raise type(error)(error.errno, f"the model cannot be saved: {error.strerror}", path) from error
+    except BaseException:
+        _remove(beside)
+        raise
+
+
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.remove(path)
+
+
+def load_model(path: str | os.PathLike[str]) -> Sequential:
+    """The model that `Sequential.save` wrote, compiled if it was.
+
+    Raises FileNotFoundError or another OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of
+    a newer version.
+
+    >>> import os, tempfile
+    >>> from pyrnn import layers
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> Sequential([layers.Dense(2, input_shape=(3,))]).save(path)
+    >>> load_model(path).count_params()
+    8
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = os.fspath(path)
+    with open(path, "rb"):  # the system's own words for a file that is missing or not readable
+        pass
+    try:
+        with safe_open(path, framework="np") as file:
+            description = _description(file.metadata() or {})
+            model = _rebuild(description)
+            _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
+            for layer in model.layers:
+                layer.set_weights([file.get_tensor(weight.path) for weight in layer.weights])
+    except SafetensorError as error:
+        raise ValueError(f"load_model: {path} is damaged or no safetensors file: {error}") from error
+    except _Unreadable as error:
+        raise ValueError(f"load_model: {path} {error}") from error
+    return model
+
+
+class _Unreadable(Exception):
+    """Why a safetensors file is no model of pyrnn; the sentence begins with a verb."""
+
+
+def _description(metadata: dict[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != _FORMAT:
+        raise _Unreadable(f"is not a pyrnn model: its metadata have the format {metadata.get('format')!r}")
+    version = metadata.get("format_version", "")
+    if not version.isdecimal():
+        raise _Unreadable(f"is damaged: format_version {version!r} is no number")
+    if int(version) > _VERSION:
+        raise _Unreadable(
+            f"was written by a newer pyrnn: format_version {version}, and this one reads up to {_VERSION}"
+        )
+    try:
+        description = json.loads(metadata["model"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise _Unreadable(f"is damaged: its description is no JSON ({error})") from error
+    if not isinstance(description, dict) or description.get("class_name") != "Sequential":
+        raise _Unreadable("is damaged: it describes no Sequential")
+    return description
+
+
+def _rebuild(description: dict[str, Any]) -> Sequential:
+    try:
+        model = Sequential._from_config(description["config"], draw=False)
+        model._built_layers()
+        if description["compile"] is not None:
+            compiled = Compiled.from_config(description["compile"])
+            model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _Unreadable(f"is damaged: it describes no model ({error})") from error
+    return model
+
+
+def _check_tensors(model: Sequential, tensors: dict[str, Any]) -> None:
+    """Compare shapes and dtypes before memory is taken for values."""
+    dtype = {"float32": "F32", "float64": "F64"}[model.dtype]
+    wanted = {weight.path: (dtype, list(weight.shape)) for weight in model.weights}
+    got = {name: (tensor.get_dtype(), list(tensor.get_shape())) for name, tensor in tensors.items()}
+    if wanted != got:
+        differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
+        name = differing[0]
+        raise _Unreadable(f"is damaged: tensor {name!r} must be {wanted.get(name)}, got {got.get(name)}")

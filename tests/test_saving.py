@@ -1,0 +1,273 @@
+"""Model files: what is in them, what comes back, and what is refused."""
+
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import pyrnn
+from pyrnn import Input, Sequential, layers, losses, metrics, optimizers
+
+
+def model(dtype="float32"):
+    return Sequential(
+        [
+            Input((7, 12)),
+            layers.LSTM(5, return_sequences=True, kernel_initializer=pyrnn.initializers.HeNormal(seed=3)),
+            layers.Dropout(0.25),
+            layers.LSTM(4, use_bias=False),
+            layers.RepeatVector(3),
+            layers.TimeDistributed(layers.Dense(12)),
+            layers.Activation("softmax"),
+        ],
+        dtype=dtype,
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_model_comes_back(dtype, path, rng):
+    made = model(dtype)
+    made.save(path)
+    loaded = pyrnn.load_model(path)
+    assert loaded.get_config() == made.get_config()
+    for one, other in zip(made.get_weights(), loaded.get_weights(), strict=True):
+        assert one.dtype == other.dtype == dtype
+        np.testing.assert_array_equal(one, other)
+    x = rng.normal(size=(6, 7, 12))
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), made.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("layer", [layers.OneHot(9), layers.Embedding(9, 3)])
+def test_ids_models_come_back(layer, path):
+    made = Sequential([Input((None,)), layer, layers.LSTM(3)])
+    made.save(str(path))
+    ids = np.arange(8).reshape(2, 4)
+    np.testing.assert_array_equal(pyrnn.load_model(str(path)).predict(ids, verbose=0), made.predict(ids, verbose=0))
+
+
+def test_trained_weights_are_saved(path, rng):
+    made = model()
+    made.compile("adam", "sparse_categorical_crossentropy")
+    x, y = rng.integers(0, 12, (20, 7)), rng.integers(0, 12, (20, 3))
+    made.fit(x, y, epochs=2, verbose=0)
+    made.save(path)
+    loaded = pyrnn.load_model(path)
+    assert loaded.evaluate(x, y, verbose=0) == made.evaluate(x, y, verbose=0)
+    loaded.fit(x, y, verbose=0)
+
+
+def test_compile_arguments_come_back(path):
+    made = model()
+    made.save(path)
+    with pytest.raises(RuntimeError, match="must be compiled first"):
+        _ = pyrnn.load_model(path).loss
+    made.compile(
+        optimizers.RMSprop(0.5, rho=0.8, global_clipnorm=3.0),
+        losses.CategoricalCrossentropy(name="ce"),
+        ["accuracy", metrics.MeanSquaredError(name="error")],
+    )
+    made.optimizer.learning_rate = 0.25
+    made.save(path)
+    loaded = pyrnn.load_model(path)
+    assert loaded.optimizer.get_config() == {**made.optimizer.get_config(), "learning_rate": 0.25}
+    assert loaded.loss.get_config() == {"from_logits": False, "name": "ce"}
+    assert loaded.metrics_names == ["loss", "accuracy", "error"]
+
+
+def test_the_file_is_plain_safetensors(path):
+    made = model()
+    made.save(path)
+    with safe_open(path, framework="np") as file:
+        assert sorted(file.keys()) == sorted(weight.path for weight in made.weights)
+        metadata = file.metadata()
+        for weight in made.weights:
+            np.testing.assert_array_equal(file.get_tensor(weight.path), weight.numpy())
+    assert (metadata["format"], metadata["format_version"]) == ("pyrnn", "1")
+    description = json.loads(metadata["model"])
+    assert description["compile"] is None
+    assert [layer["class_name"] for layer in description["config"]["layers"]][:2] == ["LSTM", "Dropout"]
+
+
+def test_arrays_that_are_not_contiguous_are_saved_right(path, rng, monkeypatch):
+    """safetensors 0.8.0 writes such arrays with their values in the wrong places, and says nothing."""
+    made = Sequential([Input((4,)), layers.Dense(4)])
+    kernel = rng.normal(size=(4, 4)).astype(np.float32)
+    monkeypatch.setattr(made, "get_weights", lambda: [kernel.T, np.arange(8, dtype=np.float32)[::-2]])
+    made.save(path)
+    loaded, bias = pyrnn.load_model(path).get_weights()
+    np.testing.assert_array_equal(loaded, kernel.T)
+    np.testing.assert_array_equal(bias, [7, 5, 3, 1])
+
+
+# -- writing ------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(path, monkeypatch):
+    made = model()
+    made.save(path)
+    before = path.read_bytes()
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    made.set_weights([weight + 1 for weight in made.get_weights()])
+    with pytest.raises(OSError, match="the model cannot be saved: No space left on device"):
+        made.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_ctrl_c_while_saving_leaves_no_rest(path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model().save(path)
+    assert os.listdir(path.parent) == []
+
+
+def test_the_users_mask_decides_on_permissions(path):
+    model().save(path)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_link_stays_a_link(path):
+    link = path.with_name("latest")
+    model().save(path)
+    link.symlink_to(path)
+    made = model()
+    made.save(link)
+    assert link.is_symlink()
+    np.testing.assert_array_equal(pyrnn.load_model(path).get_weights()[0], made.get_weights()[0])
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    with pytest.raises(FileNotFoundError, match="the model cannot be saved: No such file or directory.*nowhere"):
+        model().save(tmp_path / "nowhere" / "m")
+    with pytest.raises(IsADirectoryError, match="the model cannot be saved"):
+        model().save(tmp_path)
+
+
+def test_a_model_without_shapes_cannot_be_saved(path):
+    with pytest.raises(ValueError, match="has no shapes yet"):
+        Sequential([layers.LSTM(2)]).save(path)
+    assert not path.exists()
+
+
+# -- reading what is not right ------------------------------------------------
+
+
+def rewritten(path, change_metadata=None, change_tensors=None):
+    """The model's file with its description or tensors changed."""
+    model().save(path)
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if change_metadata is not None:
+        change_metadata(metadata)
+    if change_tensors is not None:
+        change_tensors(tensors)
+    save_file(tensors, path, metadata)
+    return path
+
+
+def edit(change):
+    """A change of the JSON in the metadata."""
+
+    def apply(metadata):
+        description = json.loads(metadata["model"])
+        change(description)
+        metadata["model"] = json.dumps(description)
+
+    return apply
+
+
+def test_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        pyrnn.load_model(tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError):
+        pyrnn.load_model(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, -1, -100])
+def test_truncated(path, kept):
+    model().save(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=f"load_model: {path} is damaged or no safetensors file"):
+        pyrnn.load_model(path)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04" * 50, b"\x89HDF\r\n\x1a\n" * 20, b"a text\n" * 10])
+def test_foreign(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged or no safetensors file"):
+        pyrnn.load_model(path)
+
+
+def test_other_peoples_safetensors(path):
+    save_file({"weight": np.zeros(3, np.float32)}, path)
+    with pytest.raises(ValueError, match="is not a pyrnn model: its metadata have the format None"):
+        pyrnn.load_model(path)
+    save_file({"weight": np.zeros(3, np.float32)}, path, {"format": "pt"})
+    with pytest.raises(ValueError, match="is not a pyrnn model: its metadata have the format 'pt'"):
+        pyrnn.load_model(path)
+
+
+DAMAGES = [
+    (
+        lambda m: m.update(format_version="2"),
+        "was written by a newer pyrnn: format_version 2, and this one reads up to 1",
+    ),
+    (lambda m: m.update(format_version="x"), "format_version 'x' is no number"),
+    (lambda m: m.update(model="{"), "its description is no JSON"),
+    (lambda m: m.pop("model"), "its description is no JSON"),
+    (lambda m: m.update(model="[" * 100_000), "is damaged"),
+    (lambda m: m.update(model="[]"), "it describes no Sequential"),
+    (edit(lambda d: d.update(class_name="Functional")), "it describes no Sequential"),
+    (edit(lambda d: d.pop("config")), "it describes no model"),
+    (edit(lambda d: d.update(config=3)), "it describes no model"),
+    (edit(lambda d: d["config"].update(layers=[])), "it describes no model"),
+    (edit(lambda d: d["config"].update(dtype="float16")), "it describes no model"),
+    (edit(lambda d: d["config"]["layers"][0].update(class_name="os.system")), "it describes no model.*got 'os.system'"),
+    (edit(lambda d: d["config"]["layers"][0].update(class_name=["LSTM"])), "it describes no model"),
+    (
+        edit(lambda d: d["config"]["layers"][0]["config"].update(units=-1)),
+        "it describes no model.*units must be at least 1",
+    ),
+    (edit(lambda d: d["config"]["layers"][0]["config"].update(units=10**12)), "tensor '.*' must be"),
+    (edit(lambda d: d["config"]["layers"][0]["config"].update(stateful=True)), "stateful is not supported"),
+    (edit(lambda d: d.update(compile={"loss": "mse"})), "it describes no model"),
+]
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES)
+def test_damaged_description(path, damage, words):
+    with pytest.raises(ValueError, match=f"load_model: {path} .*{words}"):
+        pyrnn.load_model(rewritten(path, damage))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda t: t.pop(min(t)),
+        lambda t: t.update(extra=np.zeros(2, np.float32)),
+        lambda t: t.update({min(t): np.zeros((3, 3), np.float32)}),
+        lambda t: t.update({min(t): t[min(t)].astype(np.float64)}),
+    ],
+)
+def test_damaged_tensors(path, damage):
+    with pytest.raises(ValueError, match=r"is damaged: tensor '.*' must be .*, got "):
+        pyrnn.load_model(rewritten(path, change_tensors=damage))
