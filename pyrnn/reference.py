@@ -1,0 +1,314 @@
+"""What the engine computes, in plain float64 NumPy: the executable specification.
+
+Read it beside the papers. Every function here has a fast twin of the same name, arguments and results in the compiled
+engine, and the tests hold the two together. Nothing is changed in place.
+
+Letters: T steps, B batch, I inputs, H units, N units of a dense layer, V symbols. Weights have Keras' shapes; the four
+gates of an LSTM stand side by side in its matrices in the order i f c o. `ids` are integers that mean one-hot rows:
+id v is row v of the identity matrix, so a product with a kernel picks the kernel's row v.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ids = NDArray[np.integer]
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + exp(-z)) for z of any shape.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    y: Floats = np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))  # the same quotient, and exp cannot overflow
+    return y
+
+
+def softmax(z: Floats) -> Floats:
+    """exp(z) / sum exp(z) over the last axis of z [..., V].
+
+    >>> softmax(np.array([1000.0, 1000.0]))
+    array([0.5, 0.5])
+    """
+    e = np.exp(z - z.max(axis=-1, keepdims=True))  # the same quotient, and exp cannot overflow
+    y: Floats = e / e.sum(axis=-1, keepdims=True)
+    return y
+
+
+def lstm_forward(
+    x: Floats | Ids, h0: Floats, c0: Floats, kernel: Floats, recurrent_kernel: Floats, bias: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Long short-term memory over T steps: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000.
+
+    x [B, T, I] or ids [B, T]; h0, c0 [B, H]; kernel [I, 4H]; recurrent_kernel [H, 4H]; bias [4H].
+    Returns h [B, T, H], c [B, T, H] and the gates after their activations [B, T, 4H].
+
+    >>> x, h0, c0 = np.ones((1, 2, 1)), np.zeros((1, 1)), np.zeros((1, 1))
+    >>> h, c, gates = lstm_forward(x, h0, c0, np.zeros((1, 4)), np.zeros((1, 4)), np.array([0.0, 0.0, 1.0, 0.0]))
+    >>> c.round(4)  # half of tanh(1), then half of that and half of tanh(1) again
+    array([[[0.3808],
+            [0.5712]]])
+    """
+    x = _rows(x, len(kernel))
+    W_i, W_f, W_c, W_o = np.split(kernel, 4, axis=1)  # [I, H] each
+    R_i, R_f, R_c, R_o = np.split(recurrent_kernel, 4, axis=1)  # [H, H] each
+    b_i, b_f, b_c, b_o = np.split(bias, 4)  # [H] each
+    h = np.empty((*x.shape[:2], h0.shape[1]))
+    c = np.empty(h.shape)
+    gates = np.empty((*x.shape[:2], 4 * h0.shape[1]))
+    h_t, c_t = h0, c0
+    for t in range(x.shape[1]):
+        x_t, h_prev, c_prev = x[:, t], h_t, c_t
+        f = sigmoid(x_t @ W_f + h_prev @ R_f + b_f)  # (1) forget gate: how much of the cell state stays
+        i = sigmoid(x_t @ W_i + h_prev @ R_i + b_i)  # (2) input gate: how much of the candidate comes in
+        c_tilde = np.tanh(x_t @ W_c + h_prev @ R_c + b_c)  # (3) candidate
+        c_t = f * c_prev + i * c_tilde  # (4) cell state
+        o = sigmoid(x_t @ W_o + h_prev @ R_o + b_o)  # (5) output gate: how much of the cell state shows
+        h_t = o * np.tanh(c_t)  # (6) hidden state, the output
+        h[:, t], c[:, t], gates[:, t] = h_t, c_t, np.concatenate([i, f, c_tilde, o], axis=1)
+    return h, c, gates
+
+
+def lstm_backward(
+    dh: Floats,
+    dc: Floats,
+    x: Floats | Ids,
+    h0: Floats,
+    c0: Floats,
+    kernel: Floats,
+    recurrent_kernel: Floats,
+    h: Floats,
+    c: Floats,
+    gates: Floats,
+) -> tuple[Floats | None, Floats, Floats, Floats, Floats, Floats]:
+    """Gradients of `lstm_forward` by backpropagation through time, the full gradient (Graves & Schmidhuber 2005).
+
+    dh [B, T, H]: the loss's gradient by every output; dc [B, H]: by the last cell state; the rest as `lstm_forward`
+    took and returned it. Returns dx [B, T, I] (None for ids), dh0, dc0, dkernel, drecurrent_kernel, dbias.
+    The numbers in brackets are the lines of `lstm_forward` that a line goes back through. A gate's derivative is
+    written by its value: sigmoid' = s (1 - s), tanh' = 1 - tanh^2.
+
+    >>> x, h0, c0, W, R, b = np.ones((1, 1, 1)), *np.zeros((2, 1, 1)), np.zeros((1, 4)), np.zeros((1, 4)), np.zeros(4)
+    >>> dx, dh0, dc0, dW, dR, db = lstm_backward(x, c0, x, h0, c0, W, R, *lstm_forward(x, h0, c0, W, R, b))
+    >>> db  # only the candidate moves h = sigmoid(0) tanh(sigmoid(0) tanh(b_c))
+    array([0.  , 0.  , 0.25, 0.  ])
+    """
+    rows = _rows(x, len(kernel))
+    h_before = np.concatenate([h0[:, None], h], axis=1)  # [B, T+1, H]: step t starts from h_before[:, t]
+    c_before = np.concatenate([c0[:, None], c], axis=1)
+    dz = np.empty(gates.shape)  # by the sums inside the gates' activations
+    dh_next, dc_next = np.zeros(h0.shape), dc  # what step t + 1 hands back
+    for t in reversed(range(h.shape[1])):
+        i, f, c_tilde, o = np.split(gates[:, t], 4, axis=1)
+        c_prev, tanh_c = c_before[:, t], np.tanh(c[:, t])
+        dh_t = dh[:, t] + dh_next  # h_t is an output, and step t + 1 starts from it
+        do = dh_t * tanh_c  # (6)
+        dc_t = dh_t * o * (1 - tanh_c**2) + dc_next  # (6), and step t + 1 starts from c_t
+        dz_o = do * o * (1 - o)  # (5)
+        df, di, dc_tilde, dc_next = dc_t * c_prev, dc_t * c_tilde, dc_t * i, dc_t * f  # (4)
+        dz_c = dc_tilde * (1 - c_tilde**2)  # (3)
+        dz_i = di * i * (1 - i)  # (2)
+        dz_f = df * f * (1 - f)  # (1)
+        dz[:, t] = np.concatenate([dz_i, dz_f, dz_c, dz_o], axis=1)
+        dh_next = dz[:, t] @ recurrent_kernel.T  # h_prev in (1) (2) (3) (5)
+    dkernel = _product_over_rows(rows, dz)  # x_t in (1) (2) (3) (5), all steps at once
+    drecurrent_kernel = _product_over_rows(h_before[:, :-1], dz)
+    dbias = dz.sum(axis=(0, 1))
+    dx = None if _is_ids(x) else dz @ kernel.T
+    return dx, dh_next, dc_next, dkernel, drecurrent_kernel, dbias
+
+
+def dense_forward(x: Floats | Ids, kernel: Floats, bias: Floats, activation: str) -> Floats:
+    """y = activation(x kernel + bias): x [..., I] or ids [...]; kernel [I, N]; bias [N]; returns y [..., N].
+
+    activation: "linear", "tanh", "sigmoid", "relu" or "softmax" (over the last axis).
+
+    >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[1.0], [-1.0]]), np.array([0.5]), "relu")
+    array([[0.]])
+    """
+    z = _rows(x, len(kernel)) @ kernel + bias
+    match activation:
+        case "linear":
+            return z
+        case "tanh":
+            return np.tanh(z)
+        case "sigmoid":
+            return sigmoid(z)
+        case "relu":
+            return np.maximum(z, 0.0)
+        case "softmax":
+            return softmax(z)
+    raise ValueError(f"dense_forward: activation must be linear, tanh, sigmoid, relu or softmax, got {activation!r}")
+
+
+def dense_backward(
+    dy: Floats, x: Floats | Ids, kernel: Floats, y: Floats, activation: str
+) -> tuple[Floats | None, Floats, Floats]:
+    """Gradients of `dense_forward` for dy [..., N], the loss's gradient by y; every derivative is written by y.
+
+    Returns dx [..., I] (None for ids), dkernel [I, N], dbias [N].
+
+    >>> x, kernel = np.array([[3.0]]), np.array([[1.0]])
+    >>> dense_backward(np.array([[2.0]]), x, kernel, np.array([[3.0]]), "linear")
+    (array([[2.]]), array([[6.]]), array([2.]))
+    """
+    match activation:
+        case "linear":
+            dz = dy
+        case "tanh":
+            dz = dy * (1 - y**2)
+        case "sigmoid":
+            dz = dy * y * (1 - y)
+        case "relu":
+            dz = dy * (y > 0)
+        case "softmax":  # dy_j/dz_k = y_j ([j = k] - y_k)
+            dz = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+        case _:
+            raise ValueError(
+                f"dense_backward: activation must be linear, tanh, sigmoid, relu or softmax, got {activation!r}"
+            )
+    dx = None if _is_ids(x) else dz @ kernel.T
+    return dx, _product_over_rows(_rows(x, len(kernel)), dz), dz.reshape(-1, dz.shape[-1]).sum(axis=0)
+
+
+def embedding_forward(ids: Ids, embeddings: Floats) -> Floats:
+    """y[...] = embeddings[ids[...]]: ids [...], embeddings [V, D], returns [..., D].
+
+    >>> embedding_forward(np.array([2, 0]), np.array([[0.0], [1.0], [4.0]]))
+    array([[4.],
+           [0.]])
+    """
+    return embeddings[ids]
+
+
+def embedding_backward(dy: Floats, ids: Ids, V: int) -> Floats:
+    """The gradient [V, D] of `embedding_forward` for dy [..., D]: each row gathers what its symbol's places hand back.
+
+    >>> embedding_backward(np.array([[1.0], [10.0], [100.0]]), np.array([0, 2, 0]), 3)
+    array([[101.],
+           [  0.],
+           [ 10.]])
+    """
+    return _product_over_rows(_rows(ids, V), dy)
+
+
+def crossentropy(z: Floats, y: Floats | Ids) -> tuple[float, Floats]:
+    """-sum_v y_v log softmax(z)_v, averaged over all rows, and its gradient by z: ((sum_v y_v) softmax(z) - y) / rows.
+
+    z [..., V] logits; y integer ids [...] or probabilities [..., V]; returns the loss and dz [..., V].
+    log softmax(z)_v is taken as z_v - log sum exp z, which stays exact where the softmax itself rounds to 0.
+
+    >>> crossentropy(np.array([[0.0, 1000.0]]), np.array([0]))
+    (1000.0, array([[-1.,  1.]]))
+    """
+    y = _rows(y, z.shape[-1])
+    n_rows = z[..., 0].size
+    weight = y.sum(axis=-1, keepdims=True)  # 1, unless the caller's y is no distribution
+    highest = z.max(axis=-1, keepdims=True)
+    log_softmax = z - highest - np.log(np.exp(z - highest).sum(axis=-1, keepdims=True))
+    return float(-(y * log_softmax).sum() / n_rows), (weight * softmax(z) - y) / n_rows
+
+
+def sgd_step(
+    w: Floats, g: Floats, velocity: Floats, learning_rate: float, momentum: float, nesterov: bool
+) -> tuple[Floats, Floats]:
+    """Gradient descent with momentum, in Keras' form, where the velocity is already scaled by the learning rate.
+
+    w, g, velocity of one shape, any; returns the new w and velocity. With momentum 0 the velocity is not used.
+    `nesterov` looks one step ahead (Sutskever et al. 2013, as rearranged by Bengio et al. 2013, section 3.5).
+
+    >>> sgd_step(np.array([1.0]), np.array([2.0]), np.array([0.0]), 0.1, 0.9, False)
+    (array([0.8]), array([-0.2]))
+    """
+    if momentum == 0:
+        return w - learning_rate * g, velocity
+    velocity = momentum * velocity - learning_rate * g
+    if nesterov:
+        return w + momentum * velocity - learning_rate * g, velocity
+    return w + velocity, velocity
+
+
+def rmsprop_step(
+    w: Floats,
+    g: Floats,
+    v: Floats,
+    momentum_buffer: Floats,
+    average: Floats,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Hinton 2012, lecture 6e, in Keras' form: epsilon stands inside the root.
+
+    w, g, v, momentum_buffer, average of one shape, any; returns the new w, v, momentum_buffer and average.
+    `centered` divides by the gradient's deviation instead of its size (Graves 2013, equations 38-41).
+    With momentum 0 the buffer, and without `centered` the average, is not used.
+
+    >>> w, v, _, _ = rmsprop_step(np.ones(1), np.full(1, 2.0), *np.zeros((3, 1)), 0.1, 0.75, 0.0, 0.0, False)
+    >>> w, v
+    (array([0.8]), array([1.]))
+    """
+    v = rho * v + (1 - rho) * g**2
+    variance = v
+    if centered:
+        average = rho * average + (1 - rho) * g
+        variance = v - average**2
+    step = learning_rate * g / np.sqrt(variance + epsilon)
+    if momentum > 0:
+        momentum_buffer = momentum * momentum_buffer + step
+        step = momentum_buffer
+    return w - step, v, momentum_buffer, average
+
+
+def adam_step(
+    w: Floats,
+    g: Floats,
+    m: Floats,
+    v: Floats,
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Floats, Floats, Floats]:
+    """Kingma & Ba 2015, in the order of computation at the end of section 2; epsilon is their "epsilon hat".
+
+    w, g, m, v of one shape, any; `step` counts from 1; returns the new w, m and v.
+
+    >>> adam_step(np.ones(1), np.full(1, 2.0), np.zeros(1), np.zeros(1), 1, 0.1, 0.5, 0.75, 0.0)
+    (array([0.9]), array([1.]), array([1.]))
+    """
+    alpha = learning_rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    return w - alpha * m / (np.sqrt(v) + epsilon), m, v
+
+
+def clip_by_global_norm(gradients: list[Floats], clipnorm: float) -> list[Floats]:
+    """All gradients times min(1, clipnorm / norm), norm over all of them together: Pascanu et al. 2013, algorithm 1.
+
+    Arrays of any shapes. Where the norm is infinite or NaN every result is NaN, as in Keras, so that it is noticed.
+
+    >>> clip_by_global_norm([np.array([3.0]), np.array([[-4.0]])], 1.0)
+    [array([0.6]), array([[-0.8]])]
+    """
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+    scale = clipnorm / max(norm, clipnorm) if np.isfinite(norm) else np.nan
+    return [g * scale for g in gradients]
+
+
+def _is_ids(x: Floats | Ids) -> bool:
+    return bool(np.issubdtype(x.dtype, np.integer))
+
+
+def _rows(x: Floats | Ids, symbols: int) -> Floats:
+    """x [..., symbols] itself, or the one-hot rows [..., symbols] that ids [...] mean."""
+    return np.asarray(np.eye(symbols)[x] if _is_ids(x) else x, np.float64)
+
+
+def _product_over_rows(x: Floats, dz: Floats) -> Floats:
+    """x^T dz summed over all leading axes: x [..., I], dz [..., N], returns [I, N]."""
+    return x.reshape(-1, x.shape[-1]).T @ dz.reshape(-1, dz.shape[-1])
