@@ -137,6 +137,14 @@ void each_cell(const Lstm<T>& op, const LstmShape& s, T* panels, T* user, F body
 }
 
 template <class T>
+void step(Optimizer<T>& optimizer, double learning_rate, T* w, T* g) {
+  optimizer.begin(learning_rate);
+  parallel_for(optimizer.norm_tasks(), false, [&](Index task) { optimizer.norm(task, g); });
+  parallel_for(optimizer.tasks(), false, [&](Index task) { optimizer.update(task, w, g); });
+  optimizer.end();
+}
+
+template <class T>
 Single<T, Lstm<T>> lstm(const LstmShape& s, const LstmArrays<T>& a) {
   Lstm<T> op(s.I, s.H, true, true);
   op.give_initial_state();
@@ -250,7 +258,7 @@ void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double l
   std::copy_n(w, n, weights.begin());
   std::copy_n(g, n, gradient.begin());
   for (std::size_t i = 0; i < optimizer.slots.size(); i++) std::copy_n(slots[i], n, optimizer.slots[i].begin());
-  optimizer.step(weights.data(), gradient.data(), learning_rate, false);
+  step(optimizer, learning_rate, weights.data(), gradient.data());
   std::copy_n(weights.begin(), n, w);
   for (std::size_t i = 0; i < optimizer.slots.size(); i++) std::copy_n(optimizer.slots[i].begin(), n, slots[i]);
 }
@@ -265,7 +273,8 @@ void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Ind
   Index at = 0;
   for (std::size_t i = 0; i < gradients.size(); at += round_up(sizes[i++], kBlock))
     std::copy_n(gradients[i], sizes[i], &all[std::size_t(at)]);
-  Optimizer<T>(clip_only, total).step(weights.data(), all.data(), 0, false);
+  Optimizer<T> optimizer(clip_only, total);
+  step(optimizer, 0, weights.data(), all.data());
   at = 0;
   for (std::size_t i = 0; i < gradients.size(); at += round_up(sizes[i++], kBlock))
     std::copy_n(&all[std::size_t(at)], sizes[i], gradients[i]);

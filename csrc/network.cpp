@@ -194,12 +194,26 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   check_rows(y, "y", index, n);
   plan(Mode::train, x, n);
   loss_->check_targets(y, prediction_);
-  if (derived_stale_) derive();
   for (auto& op : ops_) op->set_iteration(std::uint32_t(optimizer_->iterations));
-  for_row_blocks([&](Rows rows) { train_rows(x, y, index, rows); });
-  gradients();
-  optimizer_->step(weights_, grads_, learning_rate, n_weights_ < Index(kSerialWork) / 4);
-  derive();
+  const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
+  const auto derive = [&](Index task) { run(derivations, &Op<T>::derive, task); };
+  if (derived_stale_) parallel_for(derivations.total, is_small(), derive);
+  derived_stale_ = true;  // until this batch is through
+  optimizer_->begin(learning_rate);
+
+  const Index height = rows_per_task();
+  const auto forward_backward = [&](Index task) { train_rows(x, y, index, rows_of(task, height)); };
+  const auto gradient = [&](Index task) { run(gradients, &Op<T>::gradient, task); };
+  const auto norm = [&](Index task) { optimizer_->norm(task, grads_); };
+  const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
+  parallel_phases({{divide_up(n, height), forward_backward},
+                   {gradients.total, gradient},
+                   {optimizer_->norm_tasks(), norm},
+                   {optimizer_->tasks(), update},
+                   {derivations.total, derive}},
+                  is_small());
+  derived_stale_ = false;
+  optimizer_->end();
   loss_->means(results);
 }
 
@@ -217,17 +231,6 @@ void Network<T>::forward(const ArrayView& x, const std::int64_t* index, Rows row
 }
 
 template <class T>
-void Network<T>::gradients() {
-  for_op_tasks([](const Op<T>& op) { return op.gradient_tasks(); }, [](Op<T>& op, Index task) { op.gradient(task); });
-}
-
-template <class T>
-void Network<T>::derive() {
-  for_op_tasks([](const Op<T>& op) { return op.derive_tasks(); }, [](Op<T>& op, Index task) { op.derive(task); });
-  derived_stale_ = false;
-}
-
-template <class T>
 void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n,
                                 double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -235,7 +238,7 @@ void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const st
   check_rows(y, "y", index, n);
   plan(Mode::evaluate, x, n);
   loss_->check_targets(y, prediction_);
-  for_row_blocks([&](Rows rows) {
+  for_rows([&](Rows rows) {
     forward(x, index, rows);
     loss_->run(y, index, rows);
   });
@@ -247,7 +250,7 @@ void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, In
   std::lock_guard<std::mutex> lock(mutex_);
   check_rows(x, "x", index, n);
   plan(Mode::predict, x, n);
-  for_row_blocks([&](Rows rows) {
+  for_rows([&](Rows rows) {
     forward(x, index, rows);
     const Signal<T>& p = prediction_;
     for (Index r = rows.begin; r < rows.end; r++)
@@ -274,31 +277,40 @@ bool Network<T>::is_small() const {
   return work_ * double(batch_) * double(std::max(steps_, fixed_steps_)) < kSerialWork;
 }
 
-// Blocks of equal height, several for each thread where there are rows enough. Results do not depend on them.
+// Blocks of equal height, one or more for each thread where there are rows enough. Results do not depend on them.
 template <class T>
-template <class F>
-void Network<T>::for_row_blocks(F body) const {
-  const bool serial = is_small();
+Index Network<T>::rows_per_task() const {
   Index blocks = divide_up(batch_, kRowsPerTask);
-  if (!serial) blocks = std::max<Index>(blocks, std::min<Index>(num_threads(), divide_up(batch_, kLeastRowsPerTask)));
-  const Index height = divide_up(batch_, blocks);
-  parallel_for(divide_up(batch_, height), serial,
-               [&](Index block) { body(Rows{block * height, std::min(batch_, (block + 1) * height)}); });
+  if (!is_small()) blocks = std::max(blocks, std::min<Index>(num_threads(), divide_up(batch_, kLeastRowsPerTask)));
+  return divide_up(batch_, blocks);
 }
 
-// The tasks of all active ops as one list
 template <class T>
-template <class Count, class Body>
-void Network<T>::for_op_tasks(Count count, Body body) {
-  Index total = 0;
-  for (std::size_t i = 0; i < active_ops_; i++) total += count(*ops_[i]);
-  parallel_for(total, is_small(), [&](Index task) {
-    for (std::size_t i = 0; i < active_ops_; i++) {
-      const Index of_op = count(*ops_[i]);
-      if (task < of_op) return body(*ops_[i], task);
-      task -= of_op;
-    }
-  });
+Rows Network<T>::rows_of(Index task, Index height) const {
+  return {task * height, std::min(batch_, (task + 1) * height)};
+}
+
+template <class T>
+template <class F>
+void Network<T>::for_rows(const F& body) const {
+  const Index height = rows_per_task();
+  parallel_for(divide_up(batch_, height), is_small(), [&](Index task) { body(rows_of(task, height)); });
+}
+
+template <class T>
+typename Network<T>::OpTasks Network<T>::op_tasks(Index (Op<T>::*count)() const) const {
+  OpTasks tasks{0, count};
+  for (std::size_t i = 0; i < active_ops_; i++) tasks.total += (*ops_[i].*count)();
+  return tasks;
+}
+
+template <class T>
+void Network<T>::run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task) {
+  for (std::size_t i = 0; i < active_ops_; i++) {
+    const Index of_op = (*ops_[i].*tasks.count)();
+    if (task < of_op) return (*ops_[i].*body)(task);
+    task -= of_op;
+  }
 }
 
 template class Network<float>;

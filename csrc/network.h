@@ -1,8 +1,10 @@
 // A network: an ordered list of ops over one arena, and the whole way of a batch.
 //
-//   input -> forward of every op -> loss -> backward of every op in reverse      by blocks of rows, one region
-//   gradients of weights                                                        by blocks of outputs, one region
-//   optimizer, then the ops' derived copies of the weights                      by runs of weights
+//   input -> forward of every op -> loss -> backward of every op in reverse     by blocks of rows
+//   gradients of weights                                                       by blocks of outputs
+//   optimizer, then the ops' derived copies of the weights                     by runs of weights
+//
+// These are phases of one team of threads, which gathers once per batch.
 #pragma once
 
 #include <memory>
@@ -64,12 +66,19 @@ class Network {
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
   void forward(const ArrayView& x, const std::int64_t* index, Rows rows);
   void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Rows rows);
-  void gradients();
-  void derive();
+
+  // The tasks of all ops in use as one list
+  struct OpTasks {
+    Index total;
+    Index (Op<T>::*count)() const;
+  };
+  OpTasks op_tasks(Index (Op<T>::*count)() const) const;
+  void run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task);
+
+  Index rows_per_task() const;
+  Rows rows_of(Index task, Index height) const;
   template <class F>
-  void for_row_blocks(F body) const;
-  template <class Count, class Body>
-  void for_op_tasks(Count count, Body body);
+  void for_rows(const F& body) const;
   bool is_small() const;
 
   const InputSpec input_spec_;

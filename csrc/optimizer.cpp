@@ -3,23 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "parallel.h"
-
 namespace pyrnn {
 
 namespace {
-
-constexpr Index kChunkOfWeights = 8192;  // fixed, so that the norm's partial sums do not depend on threads
-
-template <class F>
-void for_chunks(Index n, bool serial, F body) {
-  parallel_for(divide_up(n, kChunkOfWeights), serial, [&](Index chunk) {
-    const Index first = chunk * kChunkOfWeights;
-    body(chunk, first, std::min(kChunkOfWeights, n - first));
-  });
+constexpr Index kWeightsPerTask = 8192;  // fixed, so that the norm's partial sums do not depend on threads
 }
-
-}  // namespace
 
 template <class T>
 Optimizer<T>::Optimizer(const OptimizerSpec& spec, Index n) : spec_(spec), n_(n) {
@@ -36,51 +24,61 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, Index n) : spec_(spec), n_(n)
       break;
   }
   slots.assign(n_slots, std::vector<T>(std::size_t(n), T(0)));
-  partial_.resize(std::size_t(divide_up(n, kChunkOfWeights)));
+  partial_.resize(std::size_t(tasks()));
 }
 
 template <class T>
-void Optimizer<T>::step(T* w, T* g, double learning_rate, bool serial) {
-  if (spec_.global_clipnorm > 0) clip(g, serial);
-  iterations++;
-  UpdateRule<T> rule{T(learning_rate), T(spec_.momentum), spec_.nesterov,  T(spec_.rho),
-                     T(spec_.beta_1),  T(spec_.beta_2),   T(spec_.epsilon)};
+Index Optimizer<T>::tasks() const {
+  return divide_up(n_, kWeightsPerTask);
+}
+
+template <class T>
+void Optimizer<T>::begin(double learning_rate) {
+  rule_ = {T(learning_rate), T(spec_.momentum), spec_.nesterov,  T(spec_.rho),
+           T(spec_.beta_1),  T(spec_.beta_2),   T(spec_.epsilon)};
   if (spec_.kind == OptimizerKind::adam) {
-    const double t = double(iterations);
-    rule.learning_rate = T(learning_rate * std::sqrt(1 - std::pow(spec_.beta_2, t)) / (1 - std::pow(spec_.beta_1, t)));
+    const double t = double(iterations + 1);
+    rule_.learning_rate = T(learning_rate * std::sqrt(1 - std::pow(spec_.beta_2, t)) / (1 - std::pow(spec_.beta_1, t)));
   }
-  const Kernels<T>& k = kernels<T>();
-  for_chunks(n_, serial, [&](Index, Index first, Index n) {
-    auto slot = [&](bool present, std::size_t i) { return present ? slots[i].data() + first : nullptr; };
-    switch (spec_.kind) {
-      case OptimizerKind::sgd:
-        k.sgd(rule, n, w + first, g + first, slot(spec_.momentum != 0, 0));
-        break;
-      case OptimizerKind::rmsprop:
-        k.rmsprop(rule, n, w + first, g + first, slot(true, 0), slot(spec_.centered, 1),
-                  slot(spec_.momentum != 0, 1 + std::size_t(spec_.centered)));
-        break;
-      case OptimizerKind::adam:
-        k.adam(rule, n, w + first, g + first, slot(true, 0), slot(true, 1));
-        break;
-    }
-  });
 }
 
 template <class T>
-void Optimizer<T>::clip(T* g, bool serial) {
-  for_chunks(n_, serial, [&](Index chunk, Index first, Index n) {
-    partial_[std::size_t(chunk)] = kernels<T>().sum_of_squares(n, g + first);
-  });
+void Optimizer<T>::norm(Index task, const T* g) {
+  const Index first = task * kWeightsPerTask;
+  partial_[std::size_t(task)] = kernels<T>().sum_of_squares(std::min(kWeightsPerTask, n_ - first), g + first);
+}
+
+// min(1, clipnorm / norm of all gradients)
+template <class T>
+T Optimizer<T>::clip_factor() const {
   double sum = 0;
   for (double part : partial_) sum += part;
-  const T factor = T(clip_factor(sum, spec_.global_clipnorm));
-  if (factor != T(1))
-    for_chunks(n_, serial, [&](Index, Index first, Index n) { kernels<T>().scale(n, factor, g + first); });
+  return T(spec_.global_clipnorm * std::min(1 / std::sqrt(sum), 1 / spec_.global_clipnorm));
 }
 
-double clip_factor(double sum_of_squares, double clipnorm) {
-  return clipnorm * std::min(1 / std::sqrt(sum_of_squares), 1 / clipnorm);
+template <class T>
+void Optimizer<T>::update(Index task, T* w, T* g) {
+  const Kernels<T>& k = kernels<T>();
+  const Index first = task * kWeightsPerTask, n = std::min(kWeightsPerTask, n_ - first);
+  w += first, g += first;
+  if (spec_.global_clipnorm > 0) {
+    const T factor = clip_factor();
+    if (factor != T(1)) k.scale(n, factor, g);
+  }
+  auto slot = [&](std::size_t i) { return slots[i].data() + first; };
+  const bool momentum = spec_.momentum != 0;
+  switch (spec_.kind) {
+    case OptimizerKind::sgd:
+      k.sgd(rule_, n, w, g, momentum ? slot(0) : nullptr);
+      break;
+    case OptimizerKind::rmsprop:
+      k.rmsprop(rule_, n, w, g, slot(0), spec_.centered ? slot(1) : nullptr,
+                momentum ? slot(1 + spec_.centered) : nullptr);
+      break;
+    case OptimizerKind::adam:
+      k.adam(rule_, n, w, g, slot(0), slot(1));
+      break;
+  }
 }
 
 template class Optimizer<float>;

@@ -26,22 +26,26 @@ class Optimizer {
   // n: a multiple of kBlock, padding included
   Optimizer(const OptimizerSpec& spec, Index n);
 
-  // w -= the rule's step for gradient g, which clipping may scale in place. `serial`: too few weights for threads.
-  void step(T* w, T* g, double learning_rate, bool serial);
+  // One step: begin, norm of every task, update of every task (w -= the rule's step for gradient g, which clipping
+  // scales in place), end. A step that is not ended counts for nothing if no update has run.
+  void begin(double learning_rate);
+  Index norm_tasks() const { return spec_.global_clipnorm > 0 ? tasks() : 0; }
+  void norm(Index task, const T* g);
+  Index tasks() const;
+  void update(Index task, T* w, T* g);
+  void end() { iterations++; }
 
   std::int64_t iterations = 0;
   // Keras' state by rule: sgd velocity; rmsprop v, average, momentum; adam m, v. Options that are off have none.
   std::vector<std::vector<T>> slots;
 
  private:
-  void clip(T* g, bool serial);
+  T clip_factor() const;
 
   OptimizerSpec spec_;
   Index n_;
-  std::vector<double> partial_;  // sums of squares of chunks
+  UpdateRule<T> rule_{};
+  std::vector<double> partial_;  // sums of squares by task
 };
-
-// The factor that brings gradients of this norm to at most clipnorm: min(1, clipnorm / norm)
-double clip_factor(double sum_of_squares, double clipnorm);
 
 }  // namespace pyrnn

@@ -1,10 +1,12 @@
 #include "parallel.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -82,31 +84,86 @@ FlushDenormals::FlushDenormals() : saved_(0) {}
 FlushDenormals::~FlushDenormals() {}
 #endif
 
-void detail::parallel_run(Index tasks, bool serial, void* body, void (*call)(void*, Index)) {
-  if (tasks <= 0) return;
-  const int threads = serial || tasks == 1 ? 1 : num_threads();
+namespace {
+
+// The progress of a team through its phases. Threads take tasks from a counter and wait for tasks, never for each
+// other: a thread that the system suspends between tasks holds up nobody.
+class Team {
+ public:
+  explicit Team(std::initializer_list<Phase> phases) : phases_(phases) {}
+
+  void work() {
+    FlushDenormals flush;
+    std::size_t i = 0;
+    for (const Phase& phase : phases_) {
+      Index done_here = 0;
+      for (Index task; !failed_ && (task = next_[i]++) < phase.tasks; done_here++) run(phase, task);
+      if (done_here) done_[i].fetch_add(done_here, std::memory_order_acq_rel);
+      if (!wait([&] { return done_[i].load(std::memory_order_acquire) >= phase.tasks; })) return;
+      i++;
+    }
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void run(const Phase& phase, Index task) {
+    try {
+      phase.run(task);
+    } catch (...) {
+      if (!failed_.exchange(true)) error_ = std::current_exception();
+    }
+  }
+
+  // Spins about as long as a short task lasts, then lets others use the processor. False once a task has failed.
+  template <class Done>
+  bool wait(Done done) const {
+    for (int spins = 0; !done(); spins++) {
+      if (failed_) return false;
+      if (spins < 2000)
+        pause();
+      else
+        std::this_thread::yield();
+    }
+    return !failed_;
+  }
+
+  static void pause() {
+#if defined(__SSE2__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+  }
+
+  std::initializer_list<Phase> phases_;
+  alignas(64) std::atomic<Index> next_[kMaxPhases] = {};
+  alignas(64) std::atomic<Index> done_[kMaxPhases] = {};
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
+  if (phases.size() > kMaxPhases) throw std::logic_error("parallel_phases: too many phases");
+  Index most_tasks = 0;
+  for (const Phase& phase : phases) most_tasks = std::max(most_tasks, phase.tasks);
+  const int threads = serial || most_tasks <= 1 ? 1 : num_threads();
   if (threads == 1) {
     FlushDenormals flush;
-    for (Index task = 0; task < tasks; task++) call(body, task);
+    for (const Phase& phase : phases)
+      for (Index task = 0; task < phase.tasks; task++) phase.run(task);
     return;
   }
 #if defined(_OPENMP)
-  // Tasks are taken one by one: a thread that the system suspends holds up one task, not its whole share.
-  std::atomic<Index> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr error;
+  // One team for all phases: each team that OpenMP gathers and dismisses waits for its slowest thread.
+  Team team(phases);
 #pragma omp parallel num_threads(threads)
-  {
-    FlushDenormals flush;
-    for (Index task; !failed && (task = next++) < tasks;) {
-      try {
-        call(body, task);
-      } catch (...) {
-        if (!failed.exchange(true)) error = std::current_exception();
-      }
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  team.work();
+  team.rethrow();
 #endif
 }
 

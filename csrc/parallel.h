@@ -2,7 +2,7 @@
 // independent.
 #pragma once
 
-#include <type_traits>
+#include <initializer_list>
 
 #include "rnn.h"
 
@@ -26,17 +26,32 @@ class FlushDenormals {
   unsigned long long saved_;
 };
 
-namespace detail {
-void parallel_run(Index tasks, bool serial, void* body, void (*call)(void* body, Index task));
-}
+// Independent tasks [0, tasks): they may run in any order on any thread and must write disjoint memory. Refers to the
+// body, which must outlive it.
+class Phase {
+ public:
+  template <class F>
+  Phase(Index tasks, const F& body)
+      : tasks(tasks), body_(&body), call_([](const void* b, Index task) { (*static_cast<const F*>(b))(task); }) {}
 
-// body(task) for every task in [0, tasks), in any order on any thread; tasks must write disjoint memory. The first
-// exception is rethrown here after all threads have stopped.
+  Index tasks;
+  void run(Index task) const { call_(body_, task); }
+
+ private:
+  const void* body_;
+  void (*call_)(const void* body, Index task);
+};
+
+constexpr std::size_t kMaxPhases = 8;
+
+// Runs phases one after another with one team of threads: all tasks of a phase are done before the next begins. The
+// first exception ends the run and is rethrown here.
+void parallel_phases(std::initializer_list<Phase> phases, bool serial);
+
+// One phase: body(task) for every task.
 template <class F>
-void parallel_for(Index tasks, bool serial, F&& body) {
-  using Body = std::remove_reference_t<F>;
-  detail::parallel_run(tasks, serial, const_cast<void*>(static_cast<const void*>(&body)),
-                       [](void* b, Index task) { (*static_cast<Body*>(b))(task); });
+void parallel_for(Index tasks, bool serial, const F& body) {
+  parallel_phases({Phase(tasks, body)}, serial);
 }
 
 }  // namespace pyrnn

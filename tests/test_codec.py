@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 import tracemalloc
 
 import numpy as np
@@ -168,16 +167,3 @@ def test_threads_share_a_codec():
     for thread in threads:
         thread.join()
     assert results == [text] * 4
-
-
-def test_latin_text_at_300_megabytes_a_second():
-    text = "Supposing that Truth is a woman, what then? " * 150_000
-    codec = Codec(distinct(text))
-    ids = codec.encode(text)
-    for work, argument in (distinct, text), (codec.encode, text), (codec.decode, ids):
-        seconds = []
-        for _ in range(7):
-            start = time.perf_counter()
-            work(argument)
-            seconds.append(time.perf_counter() - start)
-        assert len(text) / min(seconds) > 300e6, work

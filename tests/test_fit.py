@@ -351,21 +351,3 @@ def test_bar_is_drawn_ten_times_a_second_at_most(monkeypatch):
     )
     seconds = time.perf_counter() - start
     assert terminal.text.count("samples/s") <= 10 * seconds + 3
-
-
-def test_python_time_per_batch(monkeypatch):
-    """At most 20 microseconds beside the engine, which is replaced by a function that returns at once."""
-    x, y = data(20_000)
-    made = model()
-
-    class Instant:
-        def train_batch(self, x, y, index, learning_rate):
-            return (1.0, 0.5)
-
-    monkeypatch.setattr(made, "_require_network", Instant)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        made.fit(x, y, batch_size=2, verbose=0)
-        times.append((time.perf_counter() - start) / 10_000)
-    assert min(times) < 20e-6

@@ -19,13 +19,15 @@ def fit(degree: int, points: int = 120, rounds: int = 40) -> tuple[list[mp.mpf],
     lawson = [mp.mpf(1) / points] * points
     best: tuple[list[mp.mpf], mp.mpf] = ([], mp.inf)
     for _ in range(rounds):
-        rows = mp.matrix([[mp.sqrt(w) * s * x**k for k in range(degree + 1)] for x, s, w in zip(r, relative, lawson)])
+        rows = mp.matrix(
+            [[mp.sqrt(w) * s * x**k for k in range(degree + 1)] for x, s, w in zip(r, relative, lawson, strict=True)]
+        )
         target = mp.matrix([mp.sqrt(w) * s * y for y, s, w in zip(q, relative, lawson)])
         coefficients = list(mp.lu_solve(rows.T * rows, rows.T * target))
-        error = [abs(s * (mp.polyval(coefficients[::-1], x) - y)) for x, s, y in zip(r, relative, q)]
+        error = [abs(s * (mp.polyval(coefficients[::-1], x) - y)) for x, s, y in zip(r, relative, q, strict=True)]
         if max(error) < best[1]:
             best = (coefficients, max(error))
-        weights = [w * e for w, e in zip(lawson, error)]
+        weights = [w * e for w, e in zip(lawson, error, strict=True)]
         lawson = [w / sum(weights) for w in weights]
     return best
 

@@ -1,0 +1,217 @@
+"""What the compiled engine promises beside its values: the same bits, any processor, no hang after a fork, errors not crashes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyrnn
+from pyrnn import _core, layers
+
+CSRC = Path(__file__).parent.parent / "csrc"
+
+# Trains a stack in which every op stands, with sizes that fill no tile, and prints a digest of its weights and outputs.
+TRAIN = """
+import hashlib, sys
+import numpy as np
+import pyrnn
+from pyrnn import layers
+
+def digest(dtype):
+    pyrnn.utils.set_random_seed(1)
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 11, (75, 7)), rng.integers(0, 5, (75, 3))
+    model = pyrnn.Sequential(dtype=dtype)
+    for layer in [
+        layers.Input((7,)), layers.Embedding(11, 9), layers.LSTM(33, return_sequences=True), layers.Dropout(0.25),
+        layers.LSTM(17), layers.RepeatVector(3), layers.LSTM(31, return_sequences=True),
+        layers.Dense(13, activation="tanh"), layers.Dense(5, activation="softmax"),
+    ]:
+        model.add(layer)
+    model.compile(pyrnn.optimizers.Adam(0.01, global_clipnorm=0.5), "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=32, epochs=3, verbose=0)
+    values = [*model.get_weights(), model.predict(x, verbose=0)]
+    if len(sys.argv) > 1:
+        np.savez(sys.argv[1] + dtype, *values)
+    return hashlib.sha256(b"".join(v.tobytes() for v in values)).hexdigest()
+
+print(pyrnn.cpu_info()["isa"], digest("float32"), digest("float64"))
+"""
+
+
+def train(isa="", threads="", save=None):
+    environment = {**os.environ, "PYRNN_ISA": isa, "PYRNN_NUM_THREADS": threads}
+    arguments = [sys.executable, "-c", TRAIN, *([str(save)] if save else [])]
+    result = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True, cwd=CSRC.parent)
+    return result.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def digest():
+    return train()
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3", "5"])
+def test_training_has_the_same_bits_for_any_number_of_threads(threads, digest):
+    assert train(threads=threads) == digest
+
+
+def test_forcing_an_instruction_set_forces_it():
+    for isa in pyrnn.cpu_info()["available"]:
+        assert train(isa=isa)[0] == isa
+
+
+@pytest.mark.skipif("avx512" not in pyrnn.cpu_info()["available"], reason="this processor has no AVX-512")
+def test_avx2_and_avx512_have_the_same_bits():
+    assert train("avx2")[1:] == train("avx512")[1:]
+
+
+def test_the_baseline_differs_by_rounding_only(tmp_path):
+    best = pyrnn.cpu_info()["available"][-1]
+    train("baseline", save=tmp_path / "baseline")
+    train(best, save=tmp_path / "best")
+    for dtype, tolerance in ("float32", 2e-4), ("float64", 1e-12):
+        baseline, values = np.load(tmp_path / f"baseline{dtype}.npz"), np.load(tmp_path / f"best{dtype}.npz")
+        for name in values:
+            np.testing.assert_allclose(baseline[name], values[name], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PYRNN_ISA", "sse9", "PYRNN_ISA must be one of baseline"),
+        ("PYRNN_NUM_THREADS", "many", "PYRNN_NUM_THREADS must be a whole number"),
+        ("PYRNN_NUM_THREADS", "0", "PYRNN_NUM_THREADS must be a whole number"),
+    ],
+)
+def test_a_wrong_environment_is_an_import_error(name, value, words):
+    result = subprocess.run(
+        [sys.executable, "-c", "import pyrnn"],
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CSRC.parent,
+    )
+    assert result.returncode == 1
+    assert "ImportError" in result.stderr and words in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.timeout(120)
+def test_a_forked_child_computes_and_does_not_hang():
+    code = """
+import os, numpy as np, pyrnn
+from pyrnn import layers
+pyrnn.set_num_threads(2)
+model = pyrnn.Sequential([layers.Input((20, 8)), layers.LSTM(64), layers.Dense(1)])
+x = np.random.default_rng(0).normal(size=(64, 20, 8))
+expected = model.predict(x, verbose=0)  # starts the threads
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(model.predict(x, verbose=0), expected) and pyrnn.get_num_threads() == 1
+        os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=100, cwd=CSRC.parent)
+
+
+def test_one_hot_ids():
+    ids = np.array([[3, 0, 1], [2, 2, 3]])
+    one_hot = np.eye(4)[ids]
+    for dtype in ("bool", "uint8", "float32", "float64"):
+        np.testing.assert_array_equal(_core.one_hot_ids(one_hot.astype(dtype)), ids)
+    np.testing.assert_array_equal(_core.one_hot_ids(np.repeat(one_hot, 2, axis=-1)[..., ::2]), ids)  # strided
+    for wrong in (0.0, 0.5, 2.0, np.nan):
+        other = one_hot.copy()
+        other[1, 2, 3] = wrong
+        assert _core.one_hot_ids(other) is None
+    two = one_hot.copy()
+    two[0, 0, 0] = 1
+    assert _core.one_hot_ids(two) is None
+
+
+def network(ops, features=4, sequence=True, ids=False):
+    return _core.Network("float32", features, sequence, ids, ops)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: network([]), "ops must not be empty"),
+        (lambda: network([{"op": "gru"}]), "op must be one of .*lstm.*got gru"),
+        (lambda: network([{"op": "lstm", "units": 0}]), "units of lstm must be at least 1, got 0"),
+        (lambda: network([{"op": "lstm", "units": 2, "peephole": True}]), "op lstm has no option peephole"),
+        (lambda: network([{"op": "lstm", "units": 2}], sequence=False), "lstm needs a sequence"),
+        (lambda: network([{"op": "dropout", "rate": 1.0}]), r"rate of dropout must be in \[0, 1\), got 1"),
+        (lambda: network([{"op": "activation", "activation": "gelu"}]), "activation must be one of .*got gelu"),
+        (lambda: _core.Network("float16", 4, True, False, [{"op": "lstm", "units": 2}]), "dtype must be float32 or"),
+    ],
+)
+def test_networks_that_cannot_be(build, words):
+    with pytest.raises(ValueError, match=words):
+        build()
+
+
+def test_an_id_out_of_range_trains_nothing():
+    model = network([{"op": "lstm", "units": 3}, {"op": "dense", "units": 2, "activation": "softmax"}])
+    model.compile("crossentropy", False, [], {"name": "adam"})
+    kernel = np.ones((4, 12), np.float32)
+    model.set_weight(0, "kernel", kernel)
+    x, y, index = np.zeros((3, 5), np.int64), np.zeros(3, np.int64), np.arange(3)
+    x[2, 1] = 4
+    with pytest.raises(ValueError, match="x: ids must be from 0 to 3, got 4 at row 2, step 1"):
+        model.train_batch(x, y, index, 0.1)
+    np.testing.assert_array_equal(model.get_weight(0, "kernel"), kernel)
+    assert model.get_optimizer_state()["iterations"] == 0
+    with pytest.raises(ValueError, match="index must be from 0 to 2 for x, got 3"):
+        model.train_batch(x, y, np.array([3]), 0.1)
+
+
+def test_optimizer_state_can_be_put_back():
+    x, y, index = np.zeros((3, 5), np.int64), np.zeros(3, np.int64), np.arange(3)
+
+    def compiled():
+        model = network([{"op": "lstm", "units": 3}, {"op": "dense", "units": 2, "activation": "softmax"}])
+        model.compile("crossentropy", False, [], {"name": "adam"})
+        model.set_weight(0, "kernel", np.full((4, 12), 0.3, np.float32))
+        return model
+
+    whole, half = compiled(), compiled()
+    for _ in range(2):
+        whole.train_batch(x, y, index, 0.1)
+    half.train_batch(x, y, index, 0.1)
+    resumed = compiled()
+    for op, name in (0, "kernel"), (0, "recurrent_kernel"), (0, "bias"), (1, "kernel"), (1, "bias"):
+        resumed.set_weight(op, name, half.get_weight(op, name))
+    resumed.set_optimizer_state(half.get_optimizer_state())
+    resumed.train_batch(x, y, index, 0.1)
+    np.testing.assert_array_equal(resumed.get_weight(0, "kernel"), whole.get_weight(0, "kernel"))
+    assert resumed.get_optimizer_state()["iterations"] == 2
+
+
+def test_memory_stays_what_the_first_batch_took():
+    model = pyrnn.Sequential([layers.Input((9, 5)), layers.LSTM(20), layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, y = np.zeros((64, 9, 5)), np.zeros((64, 1))
+    model.train_on_batch(x, y)
+    held = model._network.memory()
+    for rows in (64, 7, 64, 1):
+        model.train_on_batch(x[:rows], y[:rows])
+        model.predict(x[:rows], verbose=0)
+    assert model._network.memory() == held
+
+
+def test_openmp_stands_in_one_file():
+    files = [path for path in CSRC.rglob("*") if path.suffix in {".cpp", ".h", ".inl"}]
+    assert {path.name for path in files if "#pragma omp" in path.read_text()} == {"parallel.cpp"}
+
+
+def test_only_the_bindings_know_python():
+    for path in CSRC.rglob("*"):
+        if path.suffix in {".cpp", ".h", ".inl"} and path.parent.name != "bindings":
+            assert "pybind11" not in path.read_text() and "Python.h" not in path.read_text(), path
