@@ -150,7 +150,7 @@ Single<T, Lstm<T>> lstm(const LstmShape& s, const LstmArrays<T>& a) {
   op.give_initial_state();
   Single<T, Lstm<T>> run(std::move(op), {s.I, true, false}, a.x, true);
   run.set_weights({a.kernel, a.recurrent_kernel, a.bias});
-  from_user(a.h0, s.B, 1, s.H, run.op().padded_units(), run.op().h(0));
+  from_user(a.h0, s.B, 1, s.H, run.op().h_stride(), run.op().h(0));
   each_cell(run.op(), s, run.op().c(0, 0), const_cast<T*>(a.c0),
             [](T* c, const T* user, Index n) { std::copy_n(user, n, c); });
   return run;
@@ -163,7 +163,7 @@ void lstm_forward(const LstmShape& s, const LstmArrays<T>& a) {
   auto run = lstm(s, a);
   run.forward();
   each_gate(run.op(), s, a, [](const T* op, T* user, Index n) { std::copy_n(op, n, user); });
-  to_user(run.op().h(1), s.B, s.T, s.H, run.op().padded_units(), a.h);
+  to_user(run.op().h(1), s.B, s.T, s.H, run.op().h_stride(), a.h);
 }
 
 template <class T>
@@ -171,11 +171,11 @@ void lstm_backward(const LstmShape& s, const LstmArrays<T>& a, const LstmGradien
   auto run = lstm(s, a);
   Lstm<T>& op = run.op();
   each_gate(op, s, a, [](T* op, const T* user, Index n) { std::copy_n(user, n, op); });
-  from_user(a.h, s.B, s.T, s.H, op.padded_units(), op.h(1));
-  from_user(d.dh, s.B, s.T, s.H, op.padded_units(), run.out().grad);
+  from_user(a.h, s.B, s.T, s.H, op.h_stride(), op.h(1));
+  from_user(d.dh, s.B, s.T, s.H, op.h_stride(), run.out().grad);
   each_cell(op, s, op.dc(0), const_cast<T*>(d.dc), [](T* dc, const T* user, Index n) { std::copy_n(user, n, dc); });
   run.backward({d.dkernel, d.drecurrent_kernel, d.dbias});
-  to_user(op.dh0(), s.B, 1, s.H, op.padded_units(), d.dh0);
+  to_user(op.dh0(), s.B, 1, s.H, op.h_stride(), d.dh0);
   each_cell(op, s, op.dc(0), d.dc0, [](const T* dc, T* user, Index n) { std::copy_n(dc, n, user); });
   if (d.dx) to_user(run.in().grad, s.B, s.T, s.I, run.in().stride(), d.dx);
 }

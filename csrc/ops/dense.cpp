@@ -17,7 +17,7 @@ Signal<T> Dense<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory)
   batch_ = plan.batch;
   out_ = new_signal(in, units_, true, plan, memory);
   if (in.wants_grad && !derived_.size())
-    derived_ = Memory(std::size_t(divide_up(in.stride(), kPanel) * units_ * kPanel) * sizeof(T));
+    derived_ = Memory(std::size_t(divide_up(in.width(), kPanel) * units_ * kPanel) * sizeof(T));
   return out_;
 }
 
@@ -48,12 +48,12 @@ void Dense<T>::backward(Rows rows) {
   if (!in_.wants_grad) return;
   const T* kernel_t = reinterpret_cast<const T*>(derived_.data());
   for (Index t = 0; t < in_.steps; t++)
-    for (Index q = 0; q * kPanel < in_.stride(); q++) {
+    for (Index q = 0; q * kPanel < in_.width(); q++) {
       const Index at = t * batch_ + rows.begin;
       const Product<T> dy_w{out_.grad + at * out_.stride(), out_.stride(), kernel_t + q * units_ * kPanel, kPanel,
                             units_};
       T* dx = in_.grad + at * in_.stride() + q * kPanel;
-      kernels<T>().gemm({rows.count(), std::min(kPanel, in_.stride() - q * kPanel), &dy_w, 1, dx, in_.stride()});
+      kernels<T>().gemm({rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
     }
 }
 

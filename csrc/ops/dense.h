@@ -24,7 +24,7 @@ class Dense : public Op<T> {
  private:
   const Parameter<T>& kernel() const { return this->parameters[0]; }
   const T* bias(Index q) const { return use_bias_ ? this->parameters[1].value + q * kPanel : nullptr; }
-  Index columns(Index q) const { return out_.stride() - q * kPanel < kPanel ? out_.stride() - q * kPanel : kPanel; }
+  Index columns(Index q) const { return out_.width() - q * kPanel < kPanel ? out_.width() - q * kPanel : kPanel; }
 
   Index inputs_, units_, panels_;
   bool use_bias_;

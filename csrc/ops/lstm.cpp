@@ -27,11 +27,11 @@ Signal<T> Lstm<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) 
 
   gates_ = memory.array<T>((training_ ? steps_ * panels_ : 1) * batch_ * kPanel);
   c_ = memory.array<T>((training_ ? steps_ + 1 : 1) * panels_ * batch_ * kBlock);
-  h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * padded_units());
+  h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * h_stride());
   projected_ = in.repeated ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
   dgates_sum_ = in.repeated && training_ ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
   dc_ = training_ ? memory.array<T>(panels_ * batch_ * kBlock) : nullptr;
-  dh0_ = training_ && given_state_ ? memory.array<T>(batch_ * padded_units()) : nullptr;
+  dh0_ = training_ && given_state_ ? memory.array<T>(batch_ * h_stride()) : nullptr;
 
   out_ = Signal<T>{};
   out_.sequence = return_sequences_;
@@ -65,8 +65,8 @@ void Lstm<T>::forward(Rows rows) {
       step.gates = gates(t, p) + rows.begin * kPanel;
       step.c_prev = c(t, p) + rows.begin * kBlock;
       step.c = c(t + 1, p) + rows.begin * kBlock;
-      step.h = h(t + 1) + rows.begin * padded_units() + p * kBlock;
-      step.h_stride = padded_units();
+      step.h = h(t + 1) + rows.begin * h_stride() + p * kBlock;
+      step.h_stride = h_stride();
       k.lstm_forward(step);
     }
 }
@@ -107,8 +107,8 @@ void Lstm<T>::pre_activations(Index t, Index p, Rows rows) {
     products[n++] = {x_t, in_.stride(), kernel().value + p * inputs_ * kPanel, kPanel, inputs_};
   }
   if (t > 0 || given_state_) {
-    const T* h_t = h(t) + rows.begin * padded_units();
-    products[n++] = {h_t, padded_units(), recurrent_kernel().value + p * units_ * kPanel, kPanel, units_};
+    const T* h_t = h(t) + rows.begin * h_stride();
+    products[n++] = {h_t, h_stride(), recurrent_kernel().value + p * units_ * kPanel, kPanel, units_};
   }
   g.n_products = n;
   kernels<T>().gemm(g);
@@ -118,8 +118,8 @@ void Lstm<T>::pre_activations(Index t, Index p, Rows rows) {
 
 template <class T>
 void Lstm<T>::backward(Rows rows) {
-  const Index width = padded_units();
-  auto upstream = [&](Index t) { return out_.grad + ((return_sequences_ ? t * batch_ : 0) + rows.begin) * width; };
+  const Index stride = h_stride();
+  auto upstream = [&](Index t) { return out_.grad + ((return_sequences_ ? t * batch_ : 0) + rows.begin) * stride; };
   if (!given_state_)
     for (Index p = 0; p < panels_; p++)
       std::memset(dc(p) + rows.begin * kBlock, 0, std::size_t(rows.count() * kBlock) * sizeof(T));
@@ -133,7 +133,7 @@ void Lstm<T>::backward(Rows rows) {
     if (t > 0)
       state_gradient(t, upstream(t - 1), return_sequences_, rows);
     else if (given_state_)
-      state_gradient(0, dh0_ + rows.begin * width, false, rows);
+      state_gradient(0, dh0_ + rows.begin * stride, false, rows);
   }
   if (in_.wants_grad) input_gradient(rows);
 }
@@ -150,7 +150,7 @@ void Lstm<T>::step_backward(Index t, T* dh, Rows rows) {
     step.c = c(t + 1, p) + rows.begin * kBlock;
     step.dh = dh + p * kBlock;
     step.dc = dc(p) + rows.begin * kBlock;
-    step.h_stride = padded_units();
+    step.h_stride = h_stride();
     k.lstm_backward(step);
     if (dgates_sum_)
       k.add(rows.count(), kPanel, step.gates, kPanel, dgates_sum_ + (p * batch_ + rows.begin) * kPanel, kPanel);
@@ -170,7 +170,7 @@ void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, Rows rows) {
                           panels_,
                           batch_ * kPanel,
                           kPanel * kPanel};
-    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_r, 1, dh + q * kPanel, width};
+    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_r, 1, dh + q * kPanel, h_stride()};
     g.accumulate = accumulate;
     kernels<T>().gemm(g);
   }
@@ -179,15 +179,15 @@ void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, Rows rows) {
 // dx_t = dgates[t] W^T; of a repeated input, dx = (sum of dgates over t) W^T
 template <class T>
 void Lstm<T>::input_gradient(Rows rows) {
-  const Index width = in_.stride(), height = 4 * padded_units();
+  const Index width = in_.width(), height = 4 * padded_units();
   for (Index t = 0; t < (in_.repeated ? 1 : steps_); t++) {
     const T* dz = in_.repeated ? dgates_sum_ : gates(t, 0);
     for (Index q = 0; q * kPanel < width; q++) {
       const Product<T> dz_w{
           dz + rows.begin * kPanel, kPanel,         kernel_t_ + q * height * kPanel, kPanel, kPanel, panels_,
           batch_ * kPanel,          kPanel * kPanel};
-      T* dx = in_.grad + (t * batch_ + rows.begin) * width + q * kPanel;
-      kernels<T>().gemm({rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, width});
+      T* dx = in_.grad + (t * batch_ + rows.begin) * in_.stride() + q * kPanel;
+      kernels<T>().gemm({rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
     }
   }
 }
@@ -213,8 +213,8 @@ OuterSum<T> Lstm<T>::input_sum(Index p) const {
 template <class T>
 OuterSum<T> Lstm<T>::recurrent_sum(Index p) const {
   const Index first = given_state_ ? 0 : 1;  // h before step 0 is zero
-  const Index width = padded_units(), steps = std::max<Index>(0, steps_ - first);
-  return {steps, batch_, h(first), width, batch_ * width, nullptr, gates(first, p), kPanel, panels_ * batch_ * kPanel,
+  const Index stride = h_stride(), steps = std::max<Index>(0, steps_ - first);
+  return {steps, batch_, h(first), stride, batch_ * stride, nullptr, gates(first, p), kPanel, panels_ * batch_ * kPanel,
           kPanel};
 }
 

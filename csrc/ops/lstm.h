@@ -30,11 +30,12 @@ class Lstm : public Op<T> {
 
   Index panels() const { return panels_; }
   Index padded_units() const { return panels_ * kBlock; }
-  // Saved state: [B, 4, kBlock] gates of a panel (gradients after backward), [B, kBlock] c, [B, padded_units] h.
+  Index h_stride() const { return row_stride<T>(units_); }
+  // Saved state: [B, 4, kBlock] gates of a panel (gradients after backward), [B, kBlock] c, [B, h_stride] h.
   // Slot t of h and c is the state before step t. In inference one slot of gates and c, two of h serve all steps.
   T* gates(Index t, Index p) const { return gates_ + (training_ ? (t * panels_ + p) * batch_ * kPanel : 0); }
   T* c(Index t, Index p) const { return c_ + ((training_ ? t * panels_ : 0) + p) * batch_ * kBlock; }
-  T* h(Index t) const { return h_ + (keeps_h_ ? t : t % 2) * batch_ * padded_units(); }
+  T* h(Index t) const { return h_ + (keeps_h_ ? t : t % 2) * batch_ * h_stride(); }
   T* dc(Index p) const { return dc_ + p * batch_ * kBlock; }
   T* dh0() const { return dh0_; }
 

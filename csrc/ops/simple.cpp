@@ -68,8 +68,8 @@ void Dropout<T>::forward(Rows rows) {
   for (Index t = 0; t < in_.steps; t++)
     for (Index r = rows.begin; r < rows.end; r++) {
       const Index at = (t * batch_ + r) * stride;
-      kernels<T>().dropout_mask(stride, rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask_ + at);
-      for (Index f = 0; f < stride; f++) out_.data[at + f] = in_.data[at + f] * mask_[at + f];
+      kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask_ + at);
+      for (Index f = 0; f < in_.width(); f++) out_.data[at + f] = in_.data[at + f] * mask_[at + f];
     }
 }
 
@@ -77,7 +77,8 @@ template <class T>
 void Dropout<T>::backward(Rows rows) {
   if (!in_.wants_grad) return;
   each_step(out_, batch_, rows, [&](Index at) {
-    for (Index i = at; i < at + rows.count() * in_.stride(); i++) in_.grad[i] = out_.grad[i] * mask_[i];
+    for (Index r = 0; r < rows.count(); r++, at += in_.stride())
+      for (Index i = at; i < at + in_.width(); i++) in_.grad[i] = out_.grad[i] * mask_[i];
   });
 }
 
@@ -107,7 +108,7 @@ void RepeatVector<T>::backward(Rows rows) {
   T* dx = in_.grad + rows.begin * in_.stride();
   std::memset(dx, 0, bytes(in_, rows));
   each_step(out_, batch_, rows, [&](Index at) {
-    kernels<T>().add(rows.count(), in_.stride(), out_.grad + at, in_.stride(), dx, in_.stride());
+    kernels<T>().add(rows.count(), in_.width(), out_.grad + at, in_.stride(), dx, in_.stride());
   });
 }
 
@@ -130,23 +131,23 @@ void Embedding<T>::forward(Rows rows) {
   const T* table = this->parameters[0].value;
   for (Index t = 0; t < in_.steps; t++)
     for (Index r = rows.begin; r < rows.end; r++)
-      std::memcpy(out_.data + (t * batch_ + r) * out_.stride(), table + in_.ids[t * batch_ + r] * out_.stride(),
-                  std::size_t(out_.stride()) * sizeof(T));
+      std::memcpy(out_.data + (t * batch_ + r) * out_.stride(), table + in_.ids[t * batch_ + r] * out_.width(),
+                  std::size_t(out_.width()) * sizeof(T));
 }
 
 template <class T>
 Index Embedding<T>::gradient_tasks() const {
-  return out_.stride() / kBlock;
+  return out_.width() / kBlock;
 }
 
 template <class T>
 void Embedding<T>::gradient(Index task) {
   const Parameter<T>& table = this->parameters[0];
   const Index column = task * kBlock, stride = out_.stride();
-  for (Index v = 0; v < in_.features; v++) std::fill_n(table.grad + v * stride + column, kBlock, T(0));
+  for (Index v = 0; v < in_.features; v++) std::fill_n(table.grad + v * out_.width() + column, kBlock, T(0));
   for (Index t = 0; t < in_.steps; t++)
     kernels<T>().scatter_add(batch_, kBlock, in_.ids + t * batch_, out_.grad + t * batch_ * stride + column, stride,
-                             table.grad + column, stride);
+                             table.grad + column, out_.width());
 }
 
 // ---- OneHot
