@@ -205,7 +205,7 @@ void dense_backward(Index B, Index I, Index N, const T* dy, const ArrayView& x, 
 
 template <class T>
 void embedding_forward(Index B, Index V, Index D, const ArrayView& ids, const T* embeddings, T* y) {
-  Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true}, ids, false);
+  Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true, "ids"}, ids, false);
   run.set_weights({embeddings});
   run.forward();
   to_user(run.out().data, B, 1, D, run.out().stride(), y);
@@ -213,7 +213,7 @@ void embedding_forward(Index B, Index V, Index D, const ArrayView& ids, const T*
 
 template <class T>
 void embedding_backward(Index B, Index V, Index D, const T* dy, const ArrayView& ids, T* dembeddings) {
-  Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true}, ids, true);
+  Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true, "ids"}, ids, true);
   from_user(dy, B, 1, D, run.out().stride(), run.out().grad);
   run.backward({dembeddings});
 }

@@ -53,7 +53,8 @@ template <class T>
 T Optimizer<T>::clip_factor() const {
   double sum = 0;
   for (double part : partial_) sum += part;
-  return T(spec_.global_clipnorm * std::min(1 / std::sqrt(sum), 1 / spec_.global_clipnorm));
+  const double norm = std::sqrt(sum);  // infinite or NaN: all weights shall be NaN, as in Keras, so that it is noticed
+  return std::isfinite(norm) ? T(spec_.global_clipnorm / std::max(norm, spec_.global_clipnorm)) : T(NAN);
 }
 
 template <class T>

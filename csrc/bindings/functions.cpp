@@ -195,8 +195,9 @@ py::tuple crossentropy_of(const py::array& z, const py::array& y) {
   const py::array rows = flat(z, "z", true), targets = flat(y, "y", !is_ids(y));
   const Index B = rows.shape(0), V = rows.shape(1);
   if (B < 1 || V < 1) throw py::value_error("z must have rows, got " + describe(z));
-  if (targets.shape(0) != B)
-    throw py::value_error("y must have a target for each of the rows of z, got " + describe(y) + " for " + describe(z));
+  Shape wanted = shape_of(z);
+  if (is_ids(y)) wanted.pop_back();
+  if (shape_of(y) != wanted) refuse("y", describe(is_ids(y) ? "integer ids" : kDtypeName<T>, wanted), y);
   const T* logits = values<T>(rows, "z", {B, V});
   if (!is_ids(y)) values<T>(targets, "y", {B, V});
   auto dz = new_array<T>(shape_of(z));

@@ -134,7 +134,7 @@ static void activate(Activation activation, Index rows, Index features, const T*
         map(features, [](Vec<T> v) { return sigmoid<T>(v); }, y, x);
         break;
       case Activation::relu:
-        map(features, [](Vec<T> v) { return v > T(0) ? v : Vec<T>{}; }, y, x);
+        map(features, [](Vec<T> v) { return v < T(0) ? Vec<T>{} : v; }, y, x);
         break;
       case Activation::softmax:
         softmax_row(features, x, y);

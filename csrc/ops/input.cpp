@@ -13,7 +13,8 @@ bool Input<T>::is_symbols(const ArrayView& x) const {
   for (int i = 0; i < x.ndim; i++) got += (i ? ", " : "") + std::to_string(x.shape[i]);
   const std::string leading = spec_.sequence ? "N, T" : "N", features = std::to_string(spec_.features);
   const std::string ids = "integer ids [" + leading + "] of " + features + " symbols";
-  throw std::invalid_argument("x must be " + (spec_.ids_only ? ids : "[" + leading + ", " + features + "] or " + ids) +
+  throw std::invalid_argument(std::string(spec_.name) + " must be " +
+                              (spec_.ids_only ? ids : "[" + leading + ", " + features + "] or " + ids) +
                               ", got shape [" + got + "]");
 }
 
@@ -40,7 +41,7 @@ void Input<T>::forward(const ArrayView& x, const std::int64_t* index, Rows rows)
       for (Index r = rows.begin; r < rows.end; r++)
         for (Index t = 0; t < out_.steps; t++)
           out_.ids[t * batch_ + r] = read_id<decltype(type)>(x.data + index[r] * x.strides[0] + t * step_stride,
-                                                             spec_.features, "x", index[r], t);
+                                                             spec_.features, spec_.name, index[r], t);
     });
     return;
   }

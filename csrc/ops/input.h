@@ -7,9 +7,10 @@
 namespace pyrnn {
 
 struct InputSpec {
-  Index features;  // values of a step, or symbols when x holds ids
-  bool sequence;   // x is [N, T, features] or ids [N, T]; else [N, features] or ids [N]
-  bool ids_only;   // the first layer wants ids
+  Index features;          // values of a step, or symbols when x holds ids
+  bool sequence;           // x is [N, T, features] or ids [N, T]; else [N, features] or ids [N]
+  bool ids_only;           // the first layer wants ids
+  const char* name = "x";  // what errors call it
 };
 
 template <class T>
