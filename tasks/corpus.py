@@ -1,0 +1,151 @@
+"""The texts that the character model learns from: those known by name, and any UTF-8 file.
+
+`nietzsche` is looked for in $PYRNN_DATA_DIR and in the cache, then downloaded once and checked against its sha256.
+`python-docs` is the reference text inside every Python and needs no network.
+"""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class CorpusError(Exception):
+    """A text that was asked for cannot be had; the message is one sentence for the user."""
+
+
+class CorpusUnavailable(CorpusError):
+    """There is no copy on this machine, and the download did not yield one."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text, letter for letter as it stands in `source`; `sha256` is that of its bytes there."""
+
+    name: str
+    text: str
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A text that is downloaded once and kept in the cache as `<name>.txt`."""
+
+    name: str
+    url: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.txt"
+
+
+NIETZSCHE = Remote(
+    "nietzsche",
+    "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
+    "23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647",
+)
+PYTHON_DOCS = "python-docs"
+NAMES = (NIETZSCHE.name, PYTHON_DOCS)
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Corpus:
+    """The corpus of that name (see NAMES), or the UTF-8 file at that path (`./nietzsche` is always a file).
+
+    Raises CorpusError when it cannot be read, is empty, is not UTF-8, or has not the checksum of the name it bears.
+
+    >>> load("python-docs").name
+    'python-docs'
+    """
+    name = os.fspath(name_or_path)
+    if name == NIETZSCHE.name:
+        return load_remote(NIETZSCHE)
+    if name == PYTHON_DOCS:
+        return _python_docs()
+    return _read(name, Path(name))
+
+
+def default() -> Corpus:
+    """Nietzsche; with neither network nor copy, the Python documentation and a line on stderr that says so."""
+    try:
+        return load(NIETZSCHE.name)
+    except CorpusUnavailable as error:
+        print(f"{error}; using {PYTHON_DOCS} instead", file=sys.stderr)
+        return load(PYTHON_DOCS)
+
+
+def load_remote(remote: Remote) -> Corpus:
+    """`remote` from $PYRNN_DATA_DIR, else from the cache, else from its URL into the cache.
+
+    Raises CorpusError on a copy in $PYRNN_DATA_DIR with another checksum, CorpusUnavailable when no good copy is found.
+    """
+    folder = os.environ.get("PYRNN_DATA_DIR")
+    if folder and (own := Path(folder, remote.file)).exists():
+        corpus = _read(remote.name, own)
+        if corpus.sha256 != remote.sha256:
+            raise CorpusError(_mismatch(str(own), remote, corpus.sha256))
+        return corpus
+    return _read(remote.name, _fetch(remote, cache_folder()))
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept; each system has its own custom."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "pyrnn", "Cache")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pyrnn"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pyrnn")
+
+
+def _fetch(remote: Remote, folder: Path) -> Path:
+    """The checked copy of `remote` in `folder`, downloaded unless it is there already."""
+    import pooch  # type: ignore[import-untyped]  # slow to import: only for those who need it
+
+    def download(url: str, file: str, mover: object) -> None:
+        print(f"downloading {url} to {folder}", file=sys.stderr)
+        pooch.HTTPDownloader(timeout=20)(url, file, mover)
+        actual = pooch.file_hash(file)
+        if actual != remote.sha256:
+            raise CorpusUnavailable(_mismatch(url, remote, actual))
+
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return Path(pooch.retrieve(remote.url, f"sha256:{remote.sha256}", remote.file, folder, downloader=download))
+    except OSError as error:  # no network, an HTTP error, a cache that cannot be written
+        reason = error.strerror or type(error).__name__
+        if (response := getattr(error, "response", None)) is not None:  # of an HTTPError; pooch leaves it open
+            reason = f"HTTP {response.status_code}"
+            response.close()
+        raise CorpusUnavailable(
+            f"{remote.name}: no copy in $PYRNN_DATA_DIR or {folder}, and none from {remote.url} ({reason})"
+        ) from error
+
+
+def _mismatch(source: str, remote: Remote, actual: str) -> str:
+    return f"{remote.name}: the sha256 of {source} should be {remote.sha256}, but is {actual}"
+
+
+def _read(name: str, path: Path) -> Corpus:
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark is no letter
+    except OSError as error:
+        known = f" (the known names are {', '.join(NAMES)})" if isinstance(error, FileNotFoundError) else ""
+        raise CorpusError(f"the corpus {path} cannot be read: {error.strerror}{known}") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"the corpus {path} is not UTF-8 text: byte 0x{data[error.start]:02x} at position {error.start}"
+        ) from error
+    if not text:
+        raise CorpusError(f"the corpus {path} is empty")
+    return Corpus(name, text, hashlib.sha256(data).hexdigest(), str(path))
+
+
+def _python_docs() -> Corpus:
+    from pydoc_data.topics import topics  # half a megabyte of source: only for those who need it
+
+    text = "\n".join(topics[topic] for topic in sorted(topics))
+    source = f"pydoc_data.topics of Python {sys.version.split()[0]}"
+    return Corpus(PYTHON_DOCS, text, hashlib.sha256(text.encode()).hexdigest(), source)

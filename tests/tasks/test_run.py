@@ -1,0 +1,262 @@
+"""What the tasks have in common: the command line, the folder of a run, and how a run ends, in real processes."""
+
+import argparse
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyrnn
+from pyrnn import layers
+from tasks import _console, _options, _run, addition, textgen
+
+ROOT = Path(__file__).parents[2]
+TASKS = {
+    "addition": ["--digits", "2", "--samples", "500", "--hidden", "8"],
+    "textgen": ["--corpus", "python-docs", "--window", "8", "--step", "100", "--hidden", "8", "--length", "20"],
+}
+ENDLESS = ["--epochs", "1000000"]
+
+
+def spawn(task, *arguments, **environment):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored, in children too
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"tasks.{task}", *TASKS[task], *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# -- command line -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "message"),
+    [
+        (addition, ["--digits", "19"], "argument --digits: must be a whole number from 1 to 18, got '19'"),
+        (addition, ["--samples", "9"], "argument --samples: must be a whole number, 10 or more, got '9'"),
+        (addition, ["--hidden", "1.5"], "argument --hidden: must be a whole number, 1 or more, got '1.5'"),
+        (addition, ["--target", "1.01"], "argument --target: must be a number from 0 to 1, got '1.01'"),
+        (addition, ["--lr", "0"], "argument --lr: must be a number above 0, got '0'"),
+        (addition, ["--lr", "inf"], "argument --lr: must be a number above 0, got 'inf'"),
+        (addition, ["--seed", str(2**32)], "argument --seed: must be a whole number from 0 to 4294967295"),
+        (textgen, ["--holdout", "1"], "argument --holdout: must be a number from 0 to less than 1, got '1'"),
+        (textgen, ["--diversity", "0.5", "0"], "argument --diversity: must be a number above 0, got '0'"),
+        (textgen, ["--threads", "-1"], "argument --threads: must be a whole number, 0 or more, got '-1'"),
+        (textgen, ["--lr", "fast"], "argument --lr: must be a number above 0, got 'fast'"),
+        (textgen, ["--recipe", "other"], "argument --recipe: invalid choice: 'other'"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(task, arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        task.main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+COMMON = {"hidden": 128, "layers": 1, "batch": 128, "seed": 0, "threads": 0, "quiet": False}
+
+
+def test_defaults_of_addition():
+    own = {"digits": 3, "samples": 50_000, "epochs": 60, "lr": 0.001, "reverse": True, "target": 0.99}
+    assert vars(addition.settings([])) == {**COMMON, **own, "out": Path("runs/addition")}
+
+
+def test_defaults_of_textgen():
+    data = {"corpus": None, "recipe": "keras", "window": 40, "step": 3, "holdout": 0.1}
+    own = {"epochs": 20, "lr": 0.01, "diversity": [0.2, 0.5, 1.0, 1.2], "length": 400}
+    assert vars(textgen.settings([])) == {**COMMON, **data, **own, "out": Path("runs/textgen")}
+
+
+@pytest.mark.parametrize("task", [addition, textgen])
+def test_help_shows_defaults_and_how_it_was_called(task, capsys):
+    with pytest.raises(SystemExit) as ended:
+        task.main(["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert shown.startswith(f"usage: python -m {task.__name__} ")
+    assert "(default: 128)" in shown and "None" not in shown
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        textgen.main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"pyrnn {pyrnn.__version__}\n")
+
+
+def test_numbers_convert():
+    assert _options.whole(0)("7") == 7
+    assert _options.positive("1e-3") == 0.001
+
+
+# -- what the terminal can show -----------------------------------------------
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "pipe"),
+    [
+        ({}, True, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+    ],
+)
+def test_colour_only_where_it_is_wanted(environment, terminal, pipe, monkeypatch):
+    for name in "NO_COLOR", "FORCE_COLOR", "TERM":
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert (_console.has_colour(Terminal()), _console.has_colour(io.StringIO())) == (terminal, pipe)
+
+
+def test_verdicts(monkeypatch):
+    for name in "NO_COLOR", "FORCE_COLOR", "TERM":
+        monkeypatch.delenv(name, raising=False)
+    assert _console.verdict(True, Terminal()) == "\033[92m☑\033[0m"
+    assert _console.verdict(False, Terminal()) == "\033[91m☒\033[0m"
+    latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    assert (_console.verdict(True, latin), _console.verdict(False, latin)) == ("ok", "no")
+
+
+# -- the folder of a run ------------------------------------------------------
+
+
+def a_run(out, **settings):
+    model = pyrnn.Sequential([layers.LSTM(3, input_shape=(2, 4)), layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse")
+    return _run.Run(model, argparse.Namespace(out=out, quiet=True, **settings), "data", answer=42)
+
+
+def test_config_tells_settings_versions_and_machine(tmp_path):
+    a_run(tmp_path / "deep" / "er", hidden=3)
+    config = json.loads((tmp_path / "deep" / "er" / "config.json").read_text())
+    assert config["arguments"] == {"out": str(tmp_path / "deep" / "er"), "quiet": True, "hidden": 3}
+    assert config["versions"]["pyrnn"] == pyrnn.__version__ and config["versions"]["numpy"] == np.__version__
+    assert config["isa"] == pyrnn.cpu_info()["isa"] and config["threads"] == pyrnn.get_num_threads()
+    assert config["answer"] == 42
+
+
+def test_an_epoch_is_on_disk_as_it_ends(tmp_path):
+    run = a_run(tmp_path)
+    for epoch in range(2):
+        run.on_epoch_begin(epoch)
+        run.record(epoch, {"loss": 1 / (1 + epoch)})
+        rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+        assert [(row["epoch"], row["loss"]) for row in rows] == [(1, 1.0), (2, 0.5)][: epoch + 1]
+        assert (tmp_path / "model.safetensors").exists()
+    a_run(tmp_path)
+    assert (tmp_path / "metrics.jsonl").read_text() == "", "another run begins anew"
+
+
+def test_seconds_are_those_of_training_alone(tmp_path, monkeypatch):
+    now = iter([10.0, 12.5, 100.0, 101.0])
+    monkeypatch.setattr(_run, "perf_counter", lambda: next(now))
+    run = a_run(tmp_path)
+    run.on_epoch_begin(0)
+    run.on_test_begin()
+    run.record(0, {"loss": 1.0})
+    run.on_epoch_begin(1)
+    run.record(1, {"loss": 1.0})
+    assert [row["seconds"] for row in run.rows] == [2.5, 3.5]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_model(tmp_path):
+    run = a_run(tmp_path)
+    run.on_epoch_begin(0)
+    with pytest.raises(_console.RunFailed, match=r"diverged in epoch 1 \(loss nan\); a smaller --lr may help"):
+        run.record(0, {"loss": float("nan")})
+    assert not (tmp_path / "model.safetensors").exists() and (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_curves_are_drawn_where_matplotlib_is(tmp_path, monkeypatch, capsys):
+    run = a_run(tmp_path)
+    run.on_epoch_begin(0)
+    run.record(0, {"loss": 1.0})
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    run.draw()
+    assert capsys.readouterr().err == "no curves.png without matplotlib: pip install 'pyrnn[plot]'\n"
+    assert not (tmp_path / "curves.png").exists()
+    monkeypatch.undo()
+    pytest.importorskip("matplotlib")
+    run.draw()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_folder_that_cannot_be_written_ends_the_run_before_training(task, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pyrnn.Sequential, "fit", lambda *_, **__: pytest.fail("trained"))
+    file = tmp_path / "file"
+    file.write_text("")
+    code = {"addition": addition, "textgen": textgen}[task].main([*TASKS[task], "--out", str(file / "out")])
+    out, err = capsys.readouterr()
+    assert (code, out) == (1, "")
+    assert err == f"{task}: --out {file / 'out'} cannot be written: Not a directory\n"
+
+
+# -- how a run ends -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_ctrl_c_keeps_what_was_learnt(task, tmp_path):
+    process = spawn(task, *ENDLESS, "--out", tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Epoch 2/"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert re.fullmatch(r"stopped in epoch \d+; what was learnt is in .*model\.safetensors", err.splitlines()[-1]), err
+    assert "Traceback" not in err
+    assert pyrnn.load_model(tmp_path / "model.safetensors").count_params() > 0
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert len(epochs) >= 1 and epochs == list(range(1, len(epochs) + 1))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_reader_that_leaves_ends_the_run_quietly(task, tmp_path):
+    with spawn(task, *ENDLESS, "--out", tmp_path) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith("Epoch 1/")
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=60) == 1
+    assert "Traceback" not in err and "BrokenPipe" not in err
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
+    process = spawn("addition", "--epochs", "1", "--target", "0", "--out", tmp_path, PYTHONIOENCODING="ascii")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err.startswith("500 sums, of which 50 are held out; ") and err.count("\n") == 1
+    assert out.startswith("Epoch 1/1 - ") and out.splitlines()[-1].startswith("exact match ")
+    assert sum(" no " in line for line in out.splitlines() if line.startswith("Q ")) >= 9
+
+
+def test_a_missed_target_is_exit_code_1(tmp_path):
+    process = spawn("addition", "--epochs", "1", "--target", "1", "--quiet", "--out", tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out.count("\n"), err.count("\n")) == (1, 1, 1)
+    assert err.startswith("addition: exact match 0.") and err.endswith("is short of --target 1\n")

@@ -1,0 +1,203 @@
+"""The windows, the sampling and the report of the text task, and its numbers on the real corpus."""
+
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+
+import pyrnn
+from pyrnn.text import Vocabulary, windows
+from tasks import corpus, textgen
+from tasks._console import RunFailed
+
+TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
+SMALL = ["--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT, encoding="utf-8", newline="\n")
+    return path
+
+
+def rows_of(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+# -- data ---------------------------------------------------------------------
+
+
+def test_the_last_share_of_the_characters_is_held_out():
+    ids = np.arange(100, dtype=np.uint8)
+    learnt, held_out = textgen.split(ids, 0.1, window=5)
+    assert (learnt.tolist(), held_out.tolist()) == (list(range(90)), list(range(90, 100)))
+    learnt, held_out = textgen.split(ids, 0.0, window=5)
+    assert (len(learnt), len(held_out)) == (100, 0)
+    assert np.shares_memory(learnt, ids)
+
+
+@pytest.mark.parametrize(
+    ("size", "holdout", "message"),
+    [
+        (10, 0.0, "10 of its 10 characters are to train on, and --window 10 needs at least 11"),
+        (20, 0.9, "1 of its 20 characters are to train on"),
+        (60, 0.1, "6 of its 60 characters are held out"),
+        (100, 0.001, "1 of its 100 characters are held out"),
+    ],
+)
+def test_a_part_too_short_for_a_window_is_refused(size, holdout, message):
+    with pytest.raises(RunFailed, match=f"the corpus is too short: {message}"):
+        textgen.split(np.zeros(size, np.uint8), holdout, window=10)
+
+
+def test_the_network_is_that_of_the_example():
+    assert textgen.build(window=40, symbols=57, hidden=128, depth=1).count_params() == 102_585
+    deep = textgen.build(window=40, symbols=57, hidden=128, depth=2)
+    assert deep.count_params() == 102_585 + 131_584
+    assert deep.output_shape == (None, 57)
+
+
+@pytest.fixture
+def nietzsche():
+    if not os.environ.get("PYRNN_DATA_DIR"):
+        pytest.skip("PYRNN_DATA_DIR is not set")
+    return corpus.load("nietzsche")
+
+
+def test_nietzsche_has_the_published_numbers(nietzsche):
+    text = nietzsche.text.lower()
+    vocabulary = Vocabulary.from_text(text)
+    x, y = windows(vocabulary.encode(text), 40, 3)
+    assert (len(text), len(vocabulary), len(x)) == (600_893, 57, 200_285)
+    assert vocabulary.decode(x[1]) == text[3:43] and vocabulary.decode(y[:2]) == text[40] + text[43]
+
+
+# -- sampling -----------------------------------------------------------------
+
+
+class Parrot:
+    """Predicts the symbol after the last one it reads, and keeps what it was given."""
+
+    def __init__(self, symbols):
+        self.symbols, self.seen = symbols, []
+
+    def predict(self, x, verbose):
+        self.seen.append(x.copy())
+        return np.eye(self.symbols, dtype=np.float32)[(x[:, -1] + 1) % self.symbols]
+
+
+def test_each_character_comes_from_the_last_window_of_all_diversities_at_once(rng):
+    parrot = Parrot(symbols=7)
+    written = textgen.write(parrot, np.array([1, 2, 3], np.uint8), [0.2, 1.2], 5, rng)
+    assert written.tolist() == [[1, 2, 3, 4, 5, 6, 0, 1]] * 2
+    assert [x.tolist() for x in parrot.seen[:3]] == [[[1, 2, 3]] * 2, [[2, 3, 4]] * 2, [[3, 4, 5]] * 2]
+    assert len(parrot.seen) == 5
+
+
+def test_diversity_is_a_temperature_on_the_log_of_the_probabilities(rng):
+    p = np.array([0.6, 0.3, 0.1], np.float32)
+
+    class Constant:
+        def predict(self, x, verbose):
+            return np.tile(p, (len(x), 1))
+
+    diversities = [0.5, 1.0, 2.0]
+    written = textgen.write(Constant(), np.zeros(1, np.uint8), diversities, 20_000, rng)[:, 1:]
+    for ids, diversity in zip(written, diversities, strict=True):
+        wanted = p ** (1 / diversity) / (p ** (1 / diversity)).sum()
+        assert np.bincount(ids, minlength=3) / len(ids) == pytest.approx(wanted, abs=0.015)
+
+
+def test_the_network_reads_a_window_from_a_zero_state(rng):
+    pyrnn.utils.set_random_seed(1)
+    model = textgen.build(window=4, symbols=5, hidden=6, depth=1)
+    x = rng.integers(0, 5, (3, 4)).astype(np.uint8)
+    model.predict(x[::-1].copy(), verbose=0)
+    alone = np.concatenate([model.predict(row[None], verbose=0) for row in x])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), alone)
+
+
+# -- runs ---------------------------------------------------------------------
+
+
+def test_a_run_tells_the_held_out_loss_in_bits_per_character(book, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert textgen.main(["--corpus", str(book), *SMALL, "--quiet", "--out", str(out)]) == 0
+    rows = rows_of(out)
+    names = {"epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy", "val_bpc"}
+    assert [row["epoch"] for row in rows] == [1, 2] and all(set(row) == names for row in rows)
+    assert rows[1]["val_bpc"] == pytest.approx(rows[1]["val_loss"] / math.log(2))
+    assert rows[1]["loss"] < rows[0]["loss"]
+
+    text = TEXT.lower()
+    held_out = Vocabulary.from_text(text).encode(text)[int(len(text) * 0.9) :]
+    loss, accuracy = pyrnn.load_model(out / "model.safetensors").evaluate(*windows(held_out, 10, 3), verbose=0)
+    assert (loss, accuracy) == pytest.approx((rows[1]["val_loss"], rows[1]["val_accuracy"]), rel=1e-5)
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_config_names_the_corpus(book, tmp_path):
+    out = tmp_path / "out"
+    assert textgen.main(["--corpus", str(book), *SMALL, "--quiet", "--out", str(out)]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["corpus"] == {
+        "name": str(book),
+        "source": str(book),
+        "sha256": corpus.load(book).sha256,
+        "characters": len(TEXT),
+        "symbols": len(set(TEXT.lower())),
+    }
+    assert config["arguments"]["window"] == 10 and config["arguments"]["recipe"] == "keras"
+
+
+def test_without_holdout_there_is_no_validation_and_all_windows_train(book, tmp_path, monkeypatch):
+    given = []
+    fit = pyrnn.Sequential.fit
+    monkeypatch.setattr(
+        pyrnn.Sequential, "fit", lambda self, x, y, **settings: given.append((x, y)) or fit(self, x, y, **settings)
+    )
+    assert textgen.main(["--corpus", str(book), *SMALL, "--holdout", "0", "--quiet", "--out", str(tmp_path)]) == 0
+    assert set(rows_of(tmp_path)[0]) == {"epoch", "seconds", "loss", "accuracy"}
+    x, y = given[0]
+    assert len(x) == len(y) == len(range(0, len(TEXT) - 10, 3))
+    assert x.strides == (3, 1), "the windows are a view of the ids"
+
+
+def test_four_diversities_are_shown_as_in_the_tutorial(book, tmp_path, capsys):
+    assert textgen.main(["--corpus", str(book), *SMALL, "--epochs", "1", "--out", str(tmp_path)]) == 0
+    text = TEXT.lower()
+    shown = capsys.readouterr().out.partition("----- Generating text after Epoch: 1\n")[2]
+    parts = shown.split("----- diversity: ")[1:]
+    assert [part.split("\n")[0] for part in parts] == ["0.2", "0.5", "1", "1.2"]
+    seeds = {part.split('seed: "')[1].split('"\n')[0] for part in parts}
+    assert len(seeds) == 1
+    seed = seeds.pop()
+    assert len(seed) == 10 and seed in text
+    for part in parts:
+        written = part.split('"\n', 1)[1][: 10 + 15]
+        assert written.startswith(seed) and set(written) <= set(text)
+
+
+def test_same_seed_same_text(book, tmp_path, capsys):
+    texts = []
+    for seed in "3", "3", "4":
+        assert textgen.main(["--corpus", str(book), *SMALL, "--seed", seed, "--out", str(tmp_path)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        texts.append([line for line in lines if not line.startswith(("Epoch", "loss"))])  # those tell seconds
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_corpus_asked_for_that_cannot_be_had_is_an_error(tmp_path, capsys):
+    assert textgen.main(["--corpus", str(tmp_path / "none.txt"), "--out", str(tmp_path / "out")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("textgen: ") and "none.txt" in err and err.count("\n") == 1
+
+
+def test_a_corpus_of_one_symbol_is_refused(tmp_path, capsys):
+    path = tmp_path / "a.txt"
+    path.write_text("aA" * 100)
+    assert textgen.main(["--corpus", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == "textgen: there is nothing to learn: the corpus has no other character than 'a'\n"
