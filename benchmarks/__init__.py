@@ -1,0 +1,1 @@
+"""What pyrnn costs, beside its own reference and beside PyTorch."""
