@@ -22,7 +22,7 @@ def fit(degree: int, points: int = 120, rounds: int = 40) -> tuple[list[mp.mpf],
         rows = mp.matrix(
             [[mp.sqrt(w) * s * x**k for k in range(degree + 1)] for x, s, w in zip(r, relative, lawson, strict=True)]
         )
-        target = mp.matrix([mp.sqrt(w) * s * y for y, s, w in zip(q, relative, lawson)])
+        target = mp.matrix([mp.sqrt(w) * s * y for y, s, w in zip(q, relative, lawson, strict=True)])
         coefficients = list(mp.lu_solve(rows.T * rows, rows.T * target))
         error = [abs(s * (mp.polyval(coefficients[::-1], x) - y)) for x, s, y in zip(r, relative, q, strict=True)]
         if max(error) < best[1]:
