@@ -74,7 +74,7 @@ class Single {
   void forward() {
     for_rows(batch_, [&](Rows rows) {
       gather(rows);
-      op_.forward(rows);
+      op_.forward({rows});
     });
   }
   // From out().grad, with the op's saved state in place; the input is gathered for the weights' gradients.
@@ -82,7 +82,7 @@ class Single {
     parallel_for(op_.derive_tasks(), false, [&](Index task) { op_.derive(task); });
     for_rows(batch_, [&](Rows rows) {
       gather(rows);
-      op_.backward(rows);
+      op_.backward({rows});
     });
     parallel_for(op_.gradient_tasks(), false, [&](Index task) { op_.gradient(task); });
     auto to = weight_gradients.begin();

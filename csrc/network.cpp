@@ -3,94 +3,28 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/dense.h"
-#include "ops/lstm.h"
 #include "ops/simple.h"
-#include "parallel.h"
 
 namespace pyrnn {
-
-namespace {
-
-constexpr Index kRowsPerTask = 32;  // the saved state of a block of rows shall stay in cache from forward to backward
-constexpr Index kLeastRowsPerTask = 6;  // one tile: fewer would leave registers idle
-constexpr double kSerialWork = 2e5;     // multiply-adds below which waking threads costs more than it saves
-
-}  // namespace
 
 // ---- building ------------------------------------------------------------------------------------------------------
 
 template <class T>
 Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
-    : input_spec_(input), input_(input), features_(input.features), sequence_(input.sequence) {
-  if (input.features < 1)
-    throw std::invalid_argument("Network: features must be at least 1, got " + std::to_string(input.features));
-  for (std::size_t i = 0; i < specs.size(); i++) append(specs[i], i + 1 < specs.size() ? &specs[i + 1] : nullptr);
-  if (ops_.empty()) throw std::invalid_argument("Network: ops must not be empty");
-  if (input.ids_only && !ops_.front()->takes_ids())
-    throw std::invalid_argument("Network: the first op cannot take ids");
+    : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
   place_weights();
-}
-
-template <class T>
-void Network<T>::append(const OpSpec& spec, const OpSpec* next) {
-  const bool first = ops_.empty();
-  auto add = [&](Op<T>* op) { ops_.emplace_back(op); };
-  auto positive = [](Index n, const char* what) {
-    if (n < 1)
-      throw std::invalid_argument(std::string("Network: ") + what + " must be at least 1, got " + std::to_string(n));
-    return n;
-  };
-  op_of_spec_.push_back(ops_.size());
-  switch (spec.kind) {
-    case OpKind::embedding:
-      if (!first) throw std::invalid_argument("Network: embedding must be the first op: it takes ids");
-      add(new Embedding<T>(features_, positive(spec.units, "output_dim of embedding")));
-      features_ = spec.units;
-      break;
-    case OpKind::one_hot:
-      if (!first) throw std::invalid_argument("Network: one_hot must be the first op: it takes ids");
-      add(new OneHot<T>());
-      break;
-    case OpKind::lstm:
-      if (!sequence_) throw std::invalid_argument("Network: lstm needs a sequence [B, T, F], got [B, F]");
-      add(new Lstm<T>(features_, positive(spec.units, "units of lstm"), spec.return_sequences, spec.use_bias));
-      features_ = spec.units;
-      sequence_ = spec.return_sequences;
-      break;
-    case OpKind::dense:
-      add(new Dense<T>(features_, positive(spec.units, "units of dense"), spec.use_bias));
-      features_ = spec.units;
-      if (spec.activation != Activation::linear) add(new Activate<T>(spec.activation));
-      break;
-    case OpKind::activation:
-      add(new Activate<T>(spec.activation));
-      break;
-    case OpKind::dropout:
-      if (!(spec.rate >= 0 && spec.rate < 1))
-        throw std::invalid_argument("Network: rate of dropout must be in [0, 1), got " + std::to_string(spec.rate));
-      add(new Dropout<T>(spec.rate, spec.seed));
-      break;
-    case OpKind::repeat_vector:
-      if (sequence_) throw std::invalid_argument("Network: repeat_vector needs [B, F], got a sequence");
-      add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && next->kind == OpKind::lstm)));
-      sequence_ = true;
-      fixed_steps_ = spec.units;
-      break;
-  }
-  work_ += ops_[op_of_spec_.back()]->work();
 }
 
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
 template <class T>
 void Network<T>::place_weights() {
-  for (auto& op : ops_)
+  for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
   weight_memory_ = Memory(std::size_t(2 * n_weights_) * sizeof(T));
   weights_ = reinterpret_cast<T*>(weight_memory_.data());
   grads_ = weights_ + n_weights_;
   Index at = 0;
-  for (auto& op : ops_)
+  for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) {
       parameter.value = weights_ + at;
       parameter.grad = grads_ + at;
@@ -100,8 +34,8 @@ void Network<T>::place_weights() {
 
 template <class T>
 const Parameter<T>& Network<T>::parameter(std::size_t spec, const std::string& name) const {
-  if (spec < op_of_spec_.size())
-    for (const auto& parameter : ops_[op_of_spec_[spec]]->parameters)
+  if (spec < stack_.op_of_spec.size())
+    for (const auto& parameter : stack_.ops[stack_.op_of_spec[spec]]->parameters)
       if (parameter.name == name) return parameter;
   throw std::invalid_argument("Network: op " + std::to_string(spec) + " has no weight " + name);
 }
@@ -122,10 +56,11 @@ void Network<T>::set_weight(const Parameter<T>& parameter, const T* from) {
 template <class T>
 void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimizer) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto* last = dynamic_cast<const Activate<T>*>(ops_.back().get());
+  const auto* last = dynamic_cast<const Activate<T>*>(stack_.ops.back().get());
   const Activation inside = objective.loss == LossKind::crossentropy ? Activation::softmax : Activation::sigmoid;
   const bool has_logits = objective.loss == LossKind::crossentropy || objective.loss == LossKind::binary_crossentropy;
-  loss_activates_ = has_logits && !objective.from_logits && ops_.size() > 1 && last && last->activation() == inside;
+  loss_activates_ =
+      has_logits && !objective.from_logits && stack_.ops.size() > 1 && last && last->activation() == inside;
   Objective resolved = objective;
   resolved.from_logits = objective.from_logits || loss_activates_;
   resolved.activation_inside = loss_activates_;
@@ -139,17 +74,21 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
 template <class T>
 void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
   const bool symbols = input_.is_symbols(x);
-  if (symbols && !ops_.front()->takes_ids())
+  if (symbols && !stack_.ops.front()->takes_ids())
     throw std::invalid_argument("x must be vectors, got integer ids: the first layer cannot take ids");
   const Index steps = input_spec_.sequence ? x.shape[1] : 1;
   if (steps < 1) throw std::invalid_argument("x must have at least one step, got 0");
-  if (planned_ && mode == mode_ && batch == batch_ && steps == steps_ && symbols == symbols_) return;
+  const int threads = num_threads();
+  if (planned_ && mode == mode_ && batch == batch_ && steps == steps_ && symbols == symbols_ && threads == threads_)
+    return;
   planned_ = false;
   mode_ = mode;
   batch_ = batch;
   steps_ = steps;
   symbols_ = symbols;
-  active_ops_ = ops_.size() - (mode != Mode::predict && loss_activates_);
+  threads_ = threads;
+  schedule_ = choose_schedule(workload(), wanted_schedule_);
+  active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
   Planner counting(nullptr);
   lay_out(counting);
   if (counting.used() > arena_.size()) {
@@ -163,17 +102,17 @@ void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
 
 template <class T>
 void Network<T>::lay_out(Planner& memory) {
-  const Plan plan{batch_, mode_ == Mode::train};
+  const Plan plan{batch_, mode_ == Mode::train, schedule_.kind == ScheduleKind::panels};
   Signal<T> signal = input_.plan(symbols_, steps_, batch_, memory);
-  for (std::size_t i = 0; i < active_ops_; i++) signal = ops_[i]->plan(signal, plan, memory);
+  for (std::size_t i = 0; i < active_ops_; i++) signal = stack_.ops[i]->plan(signal, plan, memory);
   prediction_ = signal;
   if (mode_ != Mode::predict) loss_->plan(signal, plan, memory);
 }
 
 template <class T>
 std::vector<Index> Network<T>::output_shape(Index steps) const {
-  if (sequence_) return {fixed_steps_ ? fixed_steps_ : steps, features_};
-  return {features_};
+  if (stack_.sequence) return {stack_.fixed_steps ? stack_.fixed_steps : steps, stack_.features};
+  return {stack_.features};
 }
 
 template <class T>
@@ -194,40 +133,46 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   check_rows(y, "y", index, n);
   plan(Mode::train, x, n);
   loss_->check_targets(y, prediction_);
-  for (auto& op : ops_) op->set_iteration(std::uint32_t(optimizer_->iterations));
+  for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
   const auto derive = [&](Index task) { run(derivations, &Op<T>::derive, task); };
-  if (derived_stale_) parallel_for(derivations.total, is_small(), derive);
+  if (derived_stale_) parallel_for(derivations.total, is_serial(), derive);
   derived_stale_ = true;  // until this batch is through
   optimizer_->begin(learning_rate);
 
-  const Index height = rows_per_task();
-  const auto forward_backward = [&](Index task) { train_rows(x, y, index, rows_of(task, height)); };
+  const auto forward_backward = pass([&](const Share& share) { train_rows(x, y, index, share); });
   const auto gradient = [&](Index task) { run(gradients, &Op<T>::gradient, task); };
   const auto norm = [&](Index task) { optimizer_->norm(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
-  parallel_phases({{divide_up(n, height), forward_backward},
+  parallel_phases({forward_backward.phase(),
                    {gradients.total, gradient},
                    {optimizer_->norm_tasks(), norm},
                    {optimizer_->tasks(), update},
                    {derivations.total, derive}},
-                  is_small());
+                  is_serial());
   derived_stale_ = false;
   optimizer_->end();
   loss_->means(results);
 }
 
 template <class T>
-void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Rows rows) {
-  forward(x, index, rows);
-  loss_->run(y, index, rows);
-  for (std::size_t i = active_ops_; i-- > 0;) ops_[i]->backward(rows);
+void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const Share& share) {
+  forward(x, index, share);
+  loss_->run(y, index, share.own_rows());
+  for (std::size_t i = active_ops_; i-- > 0;) {
+    share.part.wait();
+    stack_.ops[i]->backward(share);
+  }
 }
 
 template <class T>
-void Network<T>::forward(const ArrayView& x, const std::int64_t* index, Rows rows) {
-  input_.forward(x, index, rows);
-  for (std::size_t i = 0; i < active_ops_; i++) ops_[i]->forward(rows);
+void Network<T>::forward(const ArrayView& x, const std::int64_t* index, const Share& share) {
+  input_.forward(x, index, share.own_rows());
+  for (std::size_t i = 0; i < active_ops_; i++) {
+    share.part.wait();
+    stack_.ops[i]->forward(share);
+  }
+  share.part.wait();
 }
 
 template <class T>
@@ -238,10 +183,11 @@ void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const st
   check_rows(y, "y", index, n);
   plan(Mode::evaluate, x, n);
   loss_->check_targets(y, prediction_);
-  for_rows([&](Rows rows) {
-    forward(x, index, rows);
-    loss_->run(y, index, rows);
+  const auto evaluate = pass([&](const Share& share) {
+    forward(x, index, share);
+    loss_->run(y, index, share.own_rows());
   });
+  parallel_phases({evaluate.phase()}, is_serial());
   loss_->means(results);
 }
 
@@ -250,14 +196,16 @@ void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, In
   std::lock_guard<std::mutex> lock(mutex_);
   check_rows(x, "x", index, n);
   plan(Mode::predict, x, n);
-  for_rows([&](Rows rows) {
-    forward(x, index, rows);
+  const auto predict = pass([&](const Share& share) {
+    forward(x, index, share);
     const Signal<T>& p = prediction_;
+    const Rows rows = share.own_rows();
     for (Index r = rows.begin; r < rows.end; r++)
       for (Index t = 0; t < p.steps; t++)
         std::memcpy(out + (r * p.steps + t) * p.features, p.data + (t * batch_ + r) * p.stride(),
                     std::size_t(p.features) * sizeof(T));
   });
+  parallel_phases({predict.phase()}, is_serial());
 }
 
 template <class T>
@@ -273,42 +221,33 @@ void Network<T>::check_rows(const ArrayView& a, const char* name, const std::int
 // ---- sharing work --------------------------------------------------------------------------------------------------
 
 template <class T>
-bool Network<T>::is_small() const {
-  return work_ * double(batch_) * double(std::max(steps_, fixed_steps_)) < kSerialWork;
-}
-
-// Blocks of equal height, one or more for each thread where there are rows enough. Results do not depend on them.
-template <class T>
-Index Network<T>::rows_per_task() const {
-  Index blocks = divide_up(batch_, kRowsPerTask);
-  if (!is_small()) blocks = std::max(blocks, std::min<Index>(num_threads(), divide_up(batch_, kLeastRowsPerTask)));
-  return divide_up(batch_, blocks);
+Workload Network<T>::workload() const {
+  const Index steps = std::max(steps_, stack_.fixed_steps);
+  Index most_parts = 0;
+  for (const auto& op : stack_.ops)
+    if (const Index parts = op->step_parts()) most_parts = most_parts ? std::min(most_parts, parts) : parts;
+  return {batch_, steps, stack_.work, double(n_weights_) * sizeof(T), most_parts};
 }
 
 template <class T>
-Rows Network<T>::rows_of(Index task, Index height) const {
-  return {task * height, std::min(batch_, (task + 1) * height)};
-}
-
-template <class T>
-template <class F>
-void Network<T>::for_rows(const F& body) const {
-  const Index height = rows_per_task();
-  parallel_for(divide_up(batch_, height), is_small(), [&](Index task) { body(rows_of(task, height)); });
+void Network<T>::set_schedule(ScheduleKind wanted) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  wanted_schedule_ = wanted;
+  planned_ = false;
 }
 
 template <class T>
 typename Network<T>::OpTasks Network<T>::op_tasks(Index (Op<T>::*count)() const) const {
   OpTasks tasks{0, count};
-  for (std::size_t i = 0; i < active_ops_; i++) tasks.total += (*ops_[i].*count)();
+  for (std::size_t i = 0; i < active_ops_; i++) tasks.total += (*stack_.ops[i].*count)();
   return tasks;
 }
 
 template <class T>
 void Network<T>::run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task) {
   for (std::size_t i = 0; i < active_ops_; i++) {
-    const Index of_op = (*ops_[i].*tasks.count)();
-    if (task < of_op) return (*ops_[i].*body)(task);
+    const Index of_op = (*stack_.ops[i].*tasks.count)();
+    if (task < of_op) return (*stack_.ops[i].*body)(task);
     task -= of_op;
   }
 }

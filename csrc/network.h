@@ -7,28 +7,18 @@
 // These are phases of one team of threads, which gathers once per batch.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
 
-#include "ops/input.h"
 #include "ops/loss.h"
-#include "ops/op.h"
 #include "optimizer.h"
+#include "parallel.h"
+#include "schedule.h"
+#include "stack.h"
 
 namespace pyrnn {
-
-enum class OpKind { embedding, lstm, dense, activation, dropout, repeat_vector, one_hot };
-
-struct OpSpec {
-  OpKind kind;
-  Index units = 0;  // of lstm and dense; output_dim of embedding; n of repeat_vector
-  bool return_sequences = false;
-  bool use_bias = true;
-  Activation activation = Activation::linear;  // of dense and activation
-  double rate = 0;                             // of dropout
-  std::uint64_t seed = 0;
-};
 
 template <class T>
 class Network {
@@ -52,6 +42,10 @@ class Network {
   void evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double* results);
   void predict_batch(const ArrayView& x, const std::int64_t* index, Index n, T* out);
 
+  // How the last batch was shared among threads, and the wish for those to come: for tests and measurements.
+  ScheduleKind schedule() const { return schedule_.kind; }
+  void set_schedule(ScheduleKind wanted);
+
   // Shape of predict_batch's out without its first axis, for x of `steps` steps
   std::vector<Index> output_shape(Index steps) const;
   std::size_t memory() const;
@@ -59,13 +53,12 @@ class Network {
  private:
   enum class Mode { train, evaluate, predict };
 
-  void append(const OpSpec& spec, const OpSpec* next);
   void place_weights();
   void plan(Mode mode, const ArrayView& x, Index batch);
   void lay_out(Planner& memory);
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
-  void forward(const ArrayView& x, const std::int64_t* index, Rows rows);
-  void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Rows rows);
+  void forward(const ArrayView& x, const std::int64_t* index, const Share& share);
+  void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const Share& share);
 
   // The tasks of all ops in use as one list
   struct OpTasks {
@@ -75,20 +68,36 @@ class Network {
   OpTasks op_tasks(Index (Op<T>::*count)() const) const;
   void run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task);
 
-  Index rows_per_task() const;
-  Rows rows_of(Index task, Index height) const;
+  // All rows through a body(share): by blocks of rows, or by all threads together, as the schedule has it.
   template <class F>
-  void for_rows(const F& body) const;
-  bool is_small() const;
+  class Pass {
+   public:
+    Pass(const Network& network, const F& body) : network_(network), body_(body) {}
+    void operator()(Index task) const {
+      const Index height = network_.schedule_.height, begin = task * height;
+      body_(Share{{begin, std::min(network_.batch_, begin + height)}});
+    }
+    void operator()(const Part& part) const { body_(Share{{0, network_.batch_}, part}); }
+    Phase phase() const {
+      if (network_.schedule_.kind == ScheduleKind::panels) return Phase::together(*this);
+      return Phase(divide_up(network_.batch_, network_.schedule_.height), *this);
+    }
+
+   private:
+    const Network& network_;
+    const F body_;
+  };
+  template <class F>
+  Pass<F> pass(const F& body) const {
+    return Pass<F>(*this, body);
+  }
+  Workload workload() const;
+  bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
   const InputSpec input_spec_;
+  const std::vector<OpSpec> specs_;
   Input<T> input_;
-  std::vector<OpPtr<T>> ops_;
-  std::vector<std::size_t> op_of_spec_;  // the op that holds the weights of each spec
-  Index features_;                       // of the signal after the last op so far
-  bool sequence_;
-  Index fixed_steps_ = 0;  // steps that a repeat_vector set, 0: those of x
-  double work_ = 0;        // multiply-adds of a row and step
+  Stack<T> stack_;
 
   Memory weight_memory_;
   T* weights_ = nullptr;
@@ -102,7 +111,10 @@ class Network {
   // The current plan
   Mode mode_ = Mode::predict;
   Index batch_ = 0, steps_ = 0;
+  int threads_ = 0;
   bool symbols_ = false;
+  Schedule schedule_;
+  ScheduleKind wanted_schedule_ = ScheduleKind::automatic;
   bool planned_ = false;
   bool derived_stale_ = true;
   std::size_t active_ops_ = 0;

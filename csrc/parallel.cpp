@@ -84,24 +84,32 @@ FlushDenormals::FlushDenormals() : saved_(0) {}
 FlushDenormals::~FlushDenormals() {}
 #endif
 
-namespace {
-
 // The progress of a team through its phases. Threads take tasks from a counter and wait for tasks, never for each
 // other: a thread that the system suspends between tasks holds up nobody.
 class Team {
  public:
   explicit Team(std::initializer_list<Phase> phases) : phases_(phases) {}
 
-  void work() {
+  void work(const Part& part) {
     FlushDenormals flush;
     std::size_t i = 0;
     for (const Phase& phase : phases_) {
+      Index left = phase.is_together() ? part.count : phase.tasks;
       Index done_here = 0;
-      for (Index task; !failed_ && (task = next_[i]++) < phase.tasks; done_here++) run(phase, task);
+      if (phase.is_together())
+        run(phase, part), done_here = 1;
+      else
+        for (Index task; !failed_ && (task = next_[i]++) < phase.tasks; done_here++) run(phase, task);
       if (done_here) done_[i].fetch_add(done_here, std::memory_order_acq_rel);
-      if (!wait([&] { return done_[i].load(std::memory_order_acquire) >= phase.tasks; })) return;
+      if (!wait_until([&] { return done_[i].load(std::memory_order_acquire) >= left; })) return;
       i++;
     }
+  }
+
+  // Rounds of a body run together: a part may leave a round once all parts have come to it.
+  void meet(int parts) {
+    const Index round = arrived_.fetch_add(1, std::memory_order_acq_rel) / parts;
+    if (!wait_until([&] { return arrived_.load(std::memory_order_acquire) >= (round + 1) * parts; })) throw Stopped();
   }
 
   void rethrow() const {
@@ -109,9 +117,12 @@ class Team {
   }
 
  private:
-  void run(const Phase& phase, Index task) {
+  struct Stopped {};
+
+  template <class Piece>
+  void run(const Phase& phase, const Piece& piece) {
     try {
-      phase.run(task);
+      phase.run(piece);
     } catch (...) {
       if (!failed_.exchange(true)) error_ = std::current_exception();
     }
@@ -119,7 +130,7 @@ class Team {
 
   // Spins about as long as a short task lasts, then lets others use the processor. False once a task has failed.
   template <class Done>
-  bool wait(Done done) const {
+  bool wait_until(Done done) const {
     for (int spins = 0; !done(); spins++) {
       if (failed_) return false;
       if (spins < 2000)
@@ -141,28 +152,32 @@ class Team {
   std::initializer_list<Phase> phases_;
   alignas(64) std::atomic<Index> next_[kMaxPhases] = {};
   alignas(64) std::atomic<Index> done_[kMaxPhases] = {};
+  alignas(64) std::atomic<Index> arrived_{0};
   std::atomic<bool> failed_{false};
   std::exception_ptr error_;
 };
 
-}  // namespace
+void Part::wait_for_team() const { team->meet(count); }
 
 void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   if (phases.size() > kMaxPhases) throw std::logic_error("parallel_phases: too many phases");
   Index most_tasks = 0;
-  for (const Phase& phase : phases) most_tasks = std::max(most_tasks, phase.tasks);
+  for (const Phase& phase : phases)
+    most_tasks = std::max(most_tasks, phase.is_together() ? num_threads() : phase.tasks);
   const int threads = serial || most_tasks <= 1 ? 1 : num_threads();
   if (threads == 1) {
     FlushDenormals flush;
-    for (const Phase& phase : phases)
+    for (const Phase& phase : phases) {
+      if (phase.is_together()) phase.run(Part());
       for (Index task = 0; task < phase.tasks; task++) phase.run(task);
+    }
     return;
   }
 #if defined(_OPENMP)
   // One team for all phases: each team that OpenMP gathers and dismisses waits for its slowest thread.
   Team team(phases);
 #pragma omp parallel num_threads(threads)
-  team.work();
+  team.work({omp_get_thread_num(), omp_get_num_threads(), &team});
   team.rethrow();
 #endif
 }

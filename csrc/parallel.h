@@ -26,20 +26,57 @@ class FlushDenormals {
   unsigned long long saved_;
 };
 
-// Independent tasks [0, tasks): they may run in any order on any thread and must write disjoint memory. Refers to the
-// body, which must outlive it.
+class Team;
+
+// One thread's part of a body that the threads of a team run together. By default the whole of it, alone.
+struct Part {
+  int index = 0;
+  int count = 1;
+  Team* team = nullptr;
+
+  struct Range {
+    Index begin;
+    Index end;
+  };
+  // This part of n outputs: runs of equal length, none shared
+  Range of(Index n) const { return {n * index / count, n * (index + 1) / count}; }
+
+  // Returns once every part has come this far. Leaves the body by an exception where another part has failed.
+  void wait() const {
+    if (team) wait_for_team();
+  }
+
+ private:
+  void wait_for_team() const;
+};
+
+// What a team does between two meetings. Refers to the body, which must outlive it. Either independent tasks
+// [0, tasks), body(task): they may run in any order on any thread and must write disjoint memory; or all threads at
+// once in one body(part), where parts wait for each other as they go.
 class Phase {
  public:
   template <class F>
   Phase(Index tasks, const F& body)
-      : tasks(tasks), body_(&body), call_([](const void* b, Index task) { (*static_cast<const F*>(b))(task); }) {}
+      : tasks(tasks), body_(&body), task_([](const void* b, Index task) { (*static_cast<const F*>(b))(task); }) {}
 
-  Index tasks;
-  void run(Index task) const { call_(body_, task); }
+  template <class F>
+  static Phase together(const F& body) {
+    Phase phase;
+    phase.body_ = &body;
+    phase.part_ = [](const void* b, const Part& part) { (*static_cast<const F*>(b))(part); };
+    return phase;
+  }
+
+  Index tasks = 0;
+  bool is_together() const { return part_; }
+  void run(Index task) const { task_(body_, task); }
+  void run(const Part& part) const { part_(body_, part); }
 
  private:
-  const void* body_;
-  void (*call_)(const void* body, Index task);
+  Phase() = default;
+  const void* body_ = nullptr;
+  void (*task_)(const void* body, Index task) = nullptr;
+  void (*part_)(const void* body, const Part& part) = nullptr;
 };
 
 constexpr std::size_t kMaxPhases = 8;

@@ -104,6 +104,8 @@ class AnyNetwork {
                                 double learning_rate) = 0;
   virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) = 0;
   virtual void predict_batch(const py::array& x, const IndexArray& index, py::array& out) = 0;
+  virtual std::string schedule() = 0;
+  virtual void set_schedule(const std::string& name) = 0;
   virtual std::size_t memory() = 0;
   virtual py::dict get_optimizer_state() = 0;
   virtual void set_optimizer_state(const py::dict& state) = 0;
@@ -159,6 +161,8 @@ class NetworkOf : public AnyNetwork {
     network_.predict_batch(x_view, i, n, to);
   }
 
+  std::string schedule() override { return name_of(network_.schedule()); }
+  void set_schedule(const std::string& name) override { network_.set_schedule(schedule_by_name(name)); }
   std::size_t memory() override { return network_.memory(); }
 
   py::dict get_optimizer_state() override {
@@ -244,6 +248,8 @@ void bind_network(py::module_& m) {
            "learning_rate"_a)
       .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert())
       .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())
+      .def("schedule", &AnyNetwork::schedule)
+      .def("set_schedule", &AnyNetwork::set_schedule, "name"_a)
       .def("memory", &AnyNetwork::memory)
       .def("get_optimizer_state", &AnyNetwork::get_optimizer_state)
       .def("set_optimizer_state", &AnyNetwork::set_optimizer_state, "state"_a);

@@ -22,39 +22,40 @@ Signal<T> Dense<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory)
 }
 
 template <class T>
-void Dense<T>::forward(Rows rows) {
-  for (Index t = 0; t < in_.steps; t++)
-    for (Index q = 0; q < panels_; q++) {
-      const Index at = t * batch_ + rows.begin;
-      const T* kernel_q = kernel().value + q * inputs_ * kPanel;
-      Product<T> x_w{};
-      Gemm<T> g{rows.count(), columns(q), &x_w, 0, out_.data + at * out_.stride() + q * kPanel, out_.stride()};
-      g.bias = bias(q);
-      if (in_.symbols) {
-        g.ids = in_.ids + at;
-        g.table = kernel_q;
-        g.table_stride = kPanel;
-      } else {
-        x_w = {in_.data + at * in_.stride(), in_.stride(), kernel_q, kPanel, inputs_};
-        g.n_products = 1;
-      }
-      kernels<T>().gemm(g);
+void Dense<T>::forward(const Share& share) {
+  const Part::Range own = share.part.of(in_.steps * panels_);
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index q = i % panels_, at = i / panels_ * batch_ + share.rows.begin;
+    const T* kernel_q = kernel().value + q * inputs_ * kPanel;
+    Product<T> x_w{};
+    Gemm<T> g{share.rows.count(), columns(q), &x_w, 0, out_.data + at * out_.stride() + q * kPanel, out_.stride()};
+    g.bias = bias(q);
+    if (in_.symbols) {
+      g.ids = in_.ids + at;
+      g.table = kernel_q;
+      g.table_stride = kPanel;
+    } else {
+      x_w = {in_.data + at * in_.stride(), in_.stride(), kernel_q, kPanel, inputs_};
+      g.n_products = 1;
     }
+    kernels<T>().gemm(g);
+  }
 }
 
 // dx = dy W^T
 template <class T>
-void Dense<T>::backward(Rows rows) {
+void Dense<T>::backward(const Share& share) {
   if (!in_.wants_grad) return;
   const T* kernel_t = reinterpret_cast<const T*>(derived_.data());
-  for (Index t = 0; t < in_.steps; t++)
-    for (Index q = 0; q * kPanel < in_.width(); q++) {
-      const Index at = t * batch_ + rows.begin;
-      const Product<T> dy_w{out_.grad + at * out_.stride(), out_.stride(), kernel_t + q * units_ * kPanel, kPanel,
-                            units_};
-      T* dx = in_.grad + at * in_.stride() + q * kPanel;
-      kernels<T>().gemm({rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
-    }
+  const Index panels = divide_up(in_.width(), kPanel);
+  const Part::Range own = share.part.of(in_.steps * panels);
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index q = i % panels, at = i / panels * batch_ + share.rows.begin;
+    const Product<T> dy_w{out_.grad + at * out_.stride(), out_.stride(), kernel_t + q * units_ * kPanel, kPanel,
+                          units_};
+    T* dx = in_.grad + at * in_.stride() + q * kPanel;
+    kernels<T>().gemm({share.rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
+  }
 }
 
 template <class T>

@@ -13,8 +13,8 @@ class Dense : public Op<T> {
 
   bool takes_ids() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows rows) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
   Index gradient_tasks() const override;
   void gradient(Index task) override;
   Index derive_tasks() const override;

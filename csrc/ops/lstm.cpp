@@ -23,9 +23,11 @@ Signal<T> Lstm<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) 
   batch_ = plan.batch;
   steps_ = in.steps;
   training_ = plan.training;
-  keeps_h_ = training_ || return_sequences_;
+  together_ = plan.together;
+  streaming_ = plan.streaming;
+  keeps_h_ = training_ || (return_sequences_ && !streaming_);
 
-  gates_ = memory.array<T>((training_ ? steps_ * panels_ : 1) * batch_ * kPanel);
+  gates_ = memory.array<T>((training_ ? steps_ * panels_ : together_ ? panels_ : 1) * batch_ * kPanel);
   c_ = memory.array<T>((training_ ? steps_ + 1 : 1) * panels_ * batch_ * kBlock);
   h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * h_stride());
   projected_ = in.repeated ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
@@ -54,37 +56,29 @@ Signal<T> Lstm<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) 
 // ---- forward -------------------------------------------------------------------------------------------------------
 
 template <class T>
-void Lstm<T>::forward(Rows rows) {
-  const Kernels<T>& k = kernels<T>();
-  start(rows);
-  for (Index t = 0; t < steps_; t++)
-    for (Index p = 0; p < panels_; p++) {
+void Lstm<T>::forward(const Share& share) {
+  const Rows rows = share.rows;
+  const Part::Range own = share.part.of(panels_);
+  for (Index p = own.begin; p < own.end; p++) start(p, rows);
+  for (Index t = 0; t < steps_; t++) {
+    for (Index p = own.begin; p < own.end; p++) {
       pre_activations(t, p, rows);
-      LstmStep<T> step{};
-      step.rows = rows.count();
-      step.gates = gates(t, p) + rows.begin * kPanel;
-      step.c_prev = c(t, p) + rows.begin * kBlock;
-      step.c = c(t + 1, p) + rows.begin * kBlock;
-      step.h = h(t + 1) + rows.begin * h_stride() + p * kBlock;
-      step.h_stride = h_stride();
-      k.lstm_forward(step);
+      step_forward(t, p, rows);
     }
+    share.part.wait();  // step t + 1 reads h_t of all panels
+  }
 }
 
 // The state before step 0, and the input's part of z where it is the same for every step.
 template <class T>
-void Lstm<T>::start(Rows rows) {
-  if (!given_state_)
-    for (Index p = 0; p < panels_; p++)
-      std::memset(c(0, p) + rows.begin * kBlock, 0, std::size_t(rows.count() * kBlock) * sizeof(T));
+void Lstm<T>::start(Index p, Rows rows) {
+  if (!given_state_) std::memset(c(0, p) + rows.begin * kBlock, 0, std::size_t(rows.count() * kBlock) * sizeof(T));
   if (!in_.repeated) return;
-  for (Index p = 0; p < panels_; p++) {
-    const Product<T> x_w{in_.data + rows.begin * in_.stride(), in_.stride(), kernel().value + p * inputs_ * kPanel,
-                         kPanel, inputs_};
-    Gemm<T> g{rows.count(), kPanel, &x_w, 1, projected_ + (p * batch_ + rows.begin) * kPanel, kPanel};
-    g.bias = bias(p);
-    kernels<T>().gemm(g);
-  }
+  const Product<T> x_w{in_.data + rows.begin * in_.stride(), in_.stride(), kernel().value + p * inputs_ * kPanel,
+                       kPanel, inputs_};
+  Gemm<T> g{rows.count(), kPanel, &x_w, 1, projected_ + (p * batch_ + rows.begin) * kPanel, kPanel};
+  g.bias = bias(p);
+  kernels<T>().gemm(g);
 }
 
 // gates[t] = b + x_t W + h_{t-1} R        [rows, 4, kBlock] of panel p
@@ -114,55 +108,71 @@ void Lstm<T>::pre_activations(Index t, Index p, Rows rows) {
   kernels<T>().gemm(g);
 }
 
+// From pre-activations to gates, c_t and h_t.
+template <class T>
+void Lstm<T>::step_forward(Index t, Index p, Rows rows) {
+  LstmStep<T> step{};
+  step.rows = rows.count();
+  step.gates = gates(t, p) + rows.begin * kPanel;
+  step.c_prev = c(t, p) + rows.begin * kBlock;
+  step.c = c(t + 1, p) + rows.begin * kBlock;
+  step.h = h(t + 1) + rows.begin * h_stride() + p * kBlock;
+  step.h_stride = h_stride();
+  kernels<T>().lstm_forward(step);
+}
+
 // ---- backward, mirroring forward from the last step ----------------------------------------------------------------
 
 template <class T>
-void Lstm<T>::backward(Rows rows) {
+void Lstm<T>::backward(const Share& share) {
+  const Rows rows = share.rows;
   const Index stride = h_stride();
+  const Part::Range own = share.part.of(panels_);
   auto upstream = [&](Index t) { return out_.grad + ((return_sequences_ ? t * batch_ : 0) + rows.begin) * stride; };
-  if (!given_state_)
-    for (Index p = 0; p < panels_; p++)
-      std::memset(dc(p) + rows.begin * kBlock, 0, std::size_t(rows.count() * kBlock) * sizeof(T));
-  if (dgates_sum_)
-    for (Index p = 0; p < panels_; p++)
-      std::memset(dgates_sum_ + (p * batch_ + rows.begin) * kPanel, 0, std::size_t(rows.count() * kPanel) * sizeof(T));
-
+  auto clear = [&](T* values, Index width) {
+    std::memset(values + rows.begin * width, 0, std::size_t(rows.count() * width) * sizeof(T));
+  };
+  for (Index p = own.begin; p < own.end; p++) {
+    if (!given_state_) clear(dc(p), kBlock);
+    if (dgates_sum_) clear(dgates_sum_ + p * batch_ * kPanel, kPanel);
+  }
   for (Index t = steps_ - 1; t >= 0; t--) {
-    step_backward(t, upstream(t), rows);
+    for (Index p = own.begin; p < own.end; p++) step_backward(t, p, upstream(t), rows);
+    share.part.wait();  // dh_{t-1} sums over the dgates of all panels
     // dh_{t-1} = upstream + dz_t R^T, into the memory of upstream: nobody reads that again
     if (t > 0)
-      state_gradient(t, upstream(t - 1), return_sequences_, rows);
+      state_gradient(t, upstream(t - 1), return_sequences_, share);
     else if (given_state_)
-      state_gradient(0, dh0_ + rows.begin * stride, false, rows);
+      state_gradient(0, dh0_ + rows.begin * stride, false, share);
+    share.part.wait();  // before step t - 1 reads it
   }
-  if (in_.wants_grad) input_gradient(rows);
+  if (in_.wants_grad) input_gradient(share);
 }
 
 // From dh of step t to dgates of step t, in place of the gates.
 template <class T>
-void Lstm<T>::step_backward(Index t, T* dh, Rows rows) {
+void Lstm<T>::step_backward(Index t, Index p, T* dh, Rows rows) {
   const Kernels<T>& k = kernels<T>();
-  for (Index p = 0; p < panels_; p++) {
-    LstmStep<T> step{};
-    step.rows = rows.count();
-    step.gates = gates(t, p) + rows.begin * kPanel;
-    step.c_prev = c(t, p) + rows.begin * kBlock;
-    step.c = c(t + 1, p) + rows.begin * kBlock;
-    step.dh = dh + p * kBlock;
-    step.dc = dc(p) + rows.begin * kBlock;
-    step.h_stride = h_stride();
-    k.lstm_backward(step);
-    if (dgates_sum_)
-      k.add(rows.count(), kPanel, step.gates, kPanel, dgates_sum_ + (p * batch_ + rows.begin) * kPanel, kPanel);
-  }
+  LstmStep<T> step{};
+  step.rows = rows.count();
+  step.gates = gates(t, p) + rows.begin * kPanel;
+  step.c_prev = c(t, p) + rows.begin * kBlock;
+  step.c = c(t + 1, p) + rows.begin * kBlock;
+  step.dh = dh + p * kBlock;
+  step.dc = dc(p) + rows.begin * kBlock;
+  step.h_stride = h_stride();
+  k.lstm_backward(step);
+  if (dgates_sum_)
+    k.add(rows.count(), kPanel, step.gates, kPanel, dgates_sum_ + (p * batch_ + rows.begin) * kPanel, kPanel);
 }
 
 // dh (+)= dgates[t] R^T        [rows, padded_units], a sum over all panels
 template <class T>
-void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, Rows rows) {
+void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, const Share& share) {
   const Index width = padded_units(), height = 4 * width;
-  for (Index q = 0; q * kPanel < width; q++) {
-    const Product<T> dz_r{gates(t, 0) + rows.begin * kPanel,
+  const Part::Range own = share.part.of(divide_up(width, kPanel));
+  for (Index q = own.begin; q < own.end; q++) {
+    const Product<T> dz_r{gates(t, 0) + share.rows.begin * kPanel,
                           kPanel,
                           recurrent_kernel_t_ + q * height * kPanel,
                           kPanel,
@@ -170,7 +180,7 @@ void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, Rows rows) {
                           panels_,
                           batch_ * kPanel,
                           kPanel * kPanel};
-    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_r, 1, dh + q * kPanel, h_stride()};
+    Gemm<T> g{share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_r, 1, dh + q * kPanel, h_stride()};
     g.accumulate = accumulate;
     kernels<T>().gemm(g);
   }
@@ -178,17 +188,22 @@ void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, Rows rows) {
 
 // dx_t = dgates[t] W^T; of a repeated input, dx = (sum of dgates over t) W^T
 template <class T>
-void Lstm<T>::input_gradient(Rows rows) {
-  const Index width = in_.width(), height = 4 * padded_units();
-  for (Index t = 0; t < (in_.repeated ? 1 : steps_); t++) {
+void Lstm<T>::input_gradient(const Share& share) {
+  const Index width = in_.width(), height = 4 * padded_units(), x_panels = divide_up(width, kPanel);
+  const Part::Range own = share.part.of((in_.repeated ? 1 : steps_) * x_panels);
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index t = i / x_panels, q = i % x_panels;
     const T* dz = in_.repeated ? dgates_sum_ : gates(t, 0);
-    for (Index q = 0; q * kPanel < width; q++) {
-      const Product<T> dz_w{
-          dz + rows.begin * kPanel, kPanel,         kernel_t_ + q * height * kPanel, kPanel, kPanel, panels_,
-          batch_ * kPanel,          kPanel * kPanel};
-      T* dx = in_.grad + (t * batch_ + rows.begin) * in_.stride() + q * kPanel;
-      kernels<T>().gemm({rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
-    }
+    const Product<T> dz_w{dz + share.rows.begin * kPanel,
+                          kPanel,
+                          kernel_t_ + q * height * kPanel,
+                          kPanel,
+                          kPanel,
+                          panels_,
+                          batch_ * kPanel,
+                          kPanel * kPanel};
+    T* dx = in_.grad + (t * batch_ + share.rows.begin) * in_.stride() + q * kPanel;
+    kernels<T>().gemm({share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
   }
 }
 

@@ -17,13 +17,14 @@ class Lstm : public Op<T> {
   bool takes_repeated() const override { return true; }
   bool takes_ids() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows rows) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
   Index gradient_tasks() const override;
   void gradient(Index task) override;
   Index derive_tasks() const override;
   void derive(Index task) override;
   double work() const override { return double(4 * units_ * (units_ + inputs_)); }
+  Index step_parts() const override { return panels_; }
 
   // The caller fills h(0) and c(0), and reads their gradients from dh0 and dc after backward. Call before plan.
   void give_initial_state() { given_state_ = true; }
@@ -32,19 +33,23 @@ class Lstm : public Op<T> {
   Index padded_units() const { return panels_ * kBlock; }
   Index h_stride() const { return row_stride<T>(units_); }
   // Saved state: [B, 4, kBlock] gates of a panel (gradients after backward), [B, kBlock] c, [B, h_stride] h.
-  // Slot t of h and c is the state before step t. In inference one slot of gates and c, two of h serve all steps.
-  T* gates(Index t, Index p) const { return gates_ + (training_ ? (t * panels_ + p) * batch_ * kPanel : 0); }
+  // Slot t of h and c is the state before step t. In inference one slot of c and two of h serve all steps, and one of
+  // gates, or one for each panel where threads share them.
+  T* gates(Index t, Index p) const {
+    return gates_ + (training_ ? t * panels_ + p : together_ ? p : 0) * batch_ * kPanel;
+  }
   T* c(Index t, Index p) const { return c_ + ((training_ ? t * panels_ : 0) + p) * batch_ * kBlock; }
   T* h(Index t) const { return h_ + (keeps_h_ ? t : t % 2) * batch_ * h_stride(); }
   T* dc(Index p) const { return dc_ + p * batch_ * kBlock; }
   T* dh0() const { return dh0_; }
 
  private:
-  void start(Rows rows);
+  void start(Index p, Rows rows);
   void pre_activations(Index t, Index p, Rows rows);
-  void step_backward(Index t, T* dh, Rows rows);
-  void state_gradient(Index t, T* dh, bool accumulate, Rows rows);
-  void input_gradient(Rows rows);
+  void step_forward(Index t, Index p, Rows rows);
+  void step_backward(Index t, Index p, T* dh, Rows rows);
+  void state_gradient(Index t, T* dh, bool accumulate, const Share& share);
+  void input_gradient(const Share& share);
   OuterSum<T> input_sum(Index p) const;
   OuterSum<T> recurrent_sum(Index p) const;
 
@@ -59,7 +64,7 @@ class Lstm : public Op<T> {
 
   Signal<T> in_, out_;
   Index batch_ = 0, steps_ = 0;
-  bool training_ = false, keeps_h_ = false;
+  bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
   T* gates_ = nullptr;
   T* c_ = nullptr;
   T* h_ = nullptr;

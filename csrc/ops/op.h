@@ -1,7 +1,8 @@
 // What every op offers: it plans its memory, takes a run of rows forward and backward, and sums its weights' gradients.
 //
-// forward(rows) and backward(rows) touch these rows alone, so the network may take each block of rows through all ops
-// on one thread. Gradients of weights sum over all rows; they are split by outputs into tasks, never by rows.
+// forward and backward touch the rows of their share alone, so the network may take each block of rows through all ops
+// on one thread; or all rows on all threads together, each with its part of every op's outputs. Gradients of weights
+// sum over all rows; they are split by outputs into tasks, never by rows.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "../kernels/kernels.h"
 #include "../memory.h"
+#include "../parallel.h"
 
 namespace pyrnn {
 
@@ -73,6 +75,20 @@ struct Parameter {
 struct Plan {
   Index batch;
   bool training;
+  bool together = false;   // threads will share the rows
+  bool streaming = false;  // one step at a time: recurrent ops keep their state from call to call
+};
+
+// What a thread takes through an op: a run of rows, and of what the op computes for them this thread's part.
+struct Share {
+  Rows rows;
+  Part part = {};
+
+  // For an op that splits its work by rows
+  Rows own_rows() const {
+    const Part::Range own = part.of(rows.count());
+    return {rows.begin + own.begin, rows.begin + own.end};
+  }
 };
 
 template <class T>
@@ -88,9 +104,10 @@ class Op {
 
   // Lays out this op's arrays for a batch and returns its output. Called twice, first to count.
   virtual Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) = 0;
-  virtual void forward(Rows rows) = 0;
+  // All parts of a share must have done an op before one begins the next.
+  virtual void forward(const Share& share) = 0;
   // From the output's grad to the input's, where it is wanted. May overwrite the output's grad.
-  virtual void backward(Rows rows) = 0;
+  virtual void backward(const Share& share) = 0;
 
   // parameters[..].grad, one disjoint part per task, after backward of all rows
   virtual Index gradient_tasks() const { return 0; }
@@ -102,6 +119,8 @@ class Op {
 
   // Multiply-adds of one row and step, forward: decides whether threads pay.
   virtual double work() const { return 0; }
+  // Threads that can share one step of an op whose steps depend on each other; 0: its steps do not.
+  virtual Index step_parts() const { return 0; }
 
   virtual void set_iteration(std::uint32_t /*iteration*/) {}
 };

@@ -33,14 +33,16 @@ Signal<T> Activate<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memo
 }
 
 template <class T>
-void Activate<T>::forward(Rows rows) {
+void Activate<T>::forward(const Share& share) {
+  const Rows rows = share.own_rows();
   each_step(out_, batch_, rows, [&](Index at) {
     kernels<T>().activate(activation_, rows.count(), in_.features, in_.data + at, out_.data + at, in_.stride());
   });
 }
 
 template <class T>
-void Activate<T>::backward(Rows rows) {
+void Activate<T>::backward(const Share& share) {
+  const Rows rows = share.own_rows();
   if (!in_.wants_grad) return;
   each_step(out_, batch_, rows, [&](Index at) {
     kernels<T>().activate_backward(activation_, rows.count(), in_.features, out_.data + at, out_.grad + at,
@@ -62,7 +64,8 @@ Signal<T> Dropout<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memor
 }
 
 template <class T>
-void Dropout<T>::forward(Rows rows) {
+void Dropout<T>::forward(const Share& share) {
+  const Rows rows = share.own_rows();
   if (!training_) return;
   const Index stride = in_.stride();
   for (Index t = 0; t < in_.steps; t++)
@@ -74,7 +77,8 @@ void Dropout<T>::forward(Rows rows) {
 }
 
 template <class T>
-void Dropout<T>::backward(Rows rows) {
+void Dropout<T>::backward(const Share& share) {
+  const Rows rows = share.own_rows();
   if (!in_.wants_grad) return;
   each_step(out_, batch_, rows, [&](Index at) {
     for (Index r = 0; r < rows.count(); r++, at += in_.stride())
@@ -96,14 +100,16 @@ Signal<T> RepeatVector<T>::plan(const Signal<T>& in, const Plan& plan, Planner& 
 }
 
 template <class T>
-void RepeatVector<T>::forward(Rows rows) {
+void RepeatVector<T>::forward(const Share& share) {
+  const Rows rows = share.own_rows();
   if (!copies_) return;
   const T* x = in_.data + rows.begin * in_.stride();
   each_step(out_, batch_, rows, [&](Index at) { std::memcpy(out_.data + at, x, bytes(in_, rows)); });
 }
 
 template <class T>
-void RepeatVector<T>::backward(Rows rows) {
+void RepeatVector<T>::backward(const Share& share) {
+  const Rows rows = share.own_rows();
   if (!copies_ || !in_.wants_grad) return;
   T* dx = in_.grad + rows.begin * in_.stride();
   std::memset(dx, 0, bytes(in_, rows));
@@ -127,7 +133,8 @@ Signal<T> Embedding<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
 }
 
 template <class T>
-void Embedding<T>::forward(Rows rows) {
+void Embedding<T>::forward(const Share& share) {
+  const Rows rows = share.own_rows();
   const T* table = this->parameters[0].value;
   for (Index t = 0; t < in_.steps; t++)
     for (Index r = rows.begin; r < rows.end; r++)
@@ -160,7 +167,8 @@ Signal<T> OneHot<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory
 }
 
 template <class T>
-void OneHot<T>::forward(Rows rows) {
+void OneHot<T>::forward(const Share& share) {
+  const Rows rows = share.own_rows();
   each_step(out_, batch_, rows, [&](Index at) { std::memset(out_.data + at, 0, bytes(out_, rows)); });
   for (Index t = 0; t < in_.steps; t++)
     for (Index r = rows.begin; r < rows.end; r++)

@@ -12,8 +12,8 @@ class Activate : public Op<T> {
   Activation activation() const { return activation_; }
 
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows rows) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
 
  private:
   Activation activation_;
@@ -29,8 +29,8 @@ class Dropout : public Op<T> {
   Dropout(double rate, std::uint64_t seed) : rate_(rate), seed_(seed) {}
 
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows rows) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
   void set_iteration(std::uint32_t iteration) override { iteration_ = iteration; }
 
  private:
@@ -50,8 +50,8 @@ class RepeatVector : public Op<T> {
   RepeatVector(Index n, bool copies) : n_(n), copies_(copies) {}
 
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows rows) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
 
  private:
   Index n_;
@@ -68,8 +68,8 @@ class Embedding : public Op<T> {
 
   bool takes_ids() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows) override {}
+  void forward(const Share& share) override;
+  void backward(const Share&) override {}
   Index gradient_tasks() const override;
   void gradient(Index task) override;
 
@@ -85,8 +85,8 @@ class OneHot : public Op<T> {
  public:
   bool takes_ids() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
-  void forward(Rows rows) override;
-  void backward(Rows) override {}
+  void forward(const Share& share) override;
+  void backward(const Share&) override {}
 
  private:
   Index batch_ = 0;

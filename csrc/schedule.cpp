@@ -1,0 +1,65 @@
+#include "schedule.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "parallel.h"
+
+namespace pyrnn {
+
+namespace {
+
+// Measured; benchmarks/sweep.py shows what they decide.
+constexpr Index kRowsPerTask = 32;  // the saved state of a block of rows shall stay in cache from forward to backward
+constexpr Index kLeastRowsPerTask = 6;  // one tile: fewer would leave registers idle
+constexpr double kSerialWork = 2e5;     // multiply-adds below which waking threads costs more than it saves
+constexpr double kMeetingWork = 2.5e4;  // multiply-adds of a step below which meeting after it does
+constexpr Index kRowsPerThread = 16;  // below, weights that overflow the cache are fetched more slowly than multiplied
+constexpr double kLargeWeights = 16e6;  // bytes: half of the last-level cache of the processors at hand
+constexpr std::pair<const char*, ScheduleKind> kNames[] = {{"auto", ScheduleKind::automatic},
+                                                           {"serial", ScheduleKind::serial},
+                                                           {"rows", ScheduleKind::rows},
+                                                           {"panels", ScheduleKind::panels}};
+
+ScheduleKind best_kind(const Workload& load, int threads) {
+  const double step_work = load.work * double(load.batch);
+  if (threads == 1 || step_work * double(load.steps) < kSerialWork) return ScheduleKind::serial;
+  const Index by_rows = std::min<Index>(threads, divide_up(load.batch, kLeastRowsPerTask));
+  const Index by_panels = std::min<Index>(threads, load.most_parts);
+  const bool weights_dominate = load.bytes > kLargeWeights && load.batch < kRowsPerThread * threads;
+  if (step_work >= kMeetingWork && (by_panels > by_rows || (weights_dominate && by_panels == threads)))
+    return ScheduleKind::panels;
+  return ScheduleKind::rows;
+}
+
+// Blocks of equal height, one or more for each thread where there are rows enough.
+Index block_height(Index batch, int threads) {
+  Index blocks = divide_up(batch, kRowsPerTask);
+  blocks = std::max(blocks, std::min<Index>(threads, divide_up(batch, kLeastRowsPerTask)));
+  return divide_up(batch, blocks);
+}
+
+}  // namespace
+
+ScheduleKind schedule_by_name(const std::string& name) {
+  std::string all;
+  for (const auto& [known, kind] : kNames) {
+    if (name == known) return kind;
+    all += (all.empty() ? "" : ", ") + std::string(known);
+  }
+  throw std::invalid_argument("schedule must be one of " + all + ", got " + name);
+}
+
+const char* name_of(ScheduleKind kind) {
+  for (const auto& [name, known] : kNames)
+    if (kind == known) return name;
+  throw std::logic_error("name_of: unknown schedule");
+}
+
+Schedule choose_schedule(const Workload& load, ScheduleKind wanted) {
+  const int threads = num_threads();
+  const ScheduleKind kind = wanted == ScheduleKind::automatic ? best_kind(load, threads) : wanted;
+  return {kind, block_height(load.batch, kind == ScheduleKind::serial ? 1 : threads)};
+}
+
+}  // namespace pyrnn

@@ -1,0 +1,37 @@
+// How the threads share a batch. Results never depend on it, only time.
+//
+//   serial   small problems: waking threads would cost more than they save
+//   rows     a thread takes a block of rows through all ops and steps; threads never wait for each other
+//   panels   all threads take all rows together, each with its panels of every product, and meet at every step:
+//            for few rows, and for weights so large that each thread had better keep to a part of them
+#pragma once
+
+#include <string>
+
+#include "rnn.h"
+
+namespace pyrnn {
+
+enum class ScheduleKind { automatic, serial, rows, panels };
+
+// Throws std::invalid_argument for another name than auto, serial, rows, panels.
+ScheduleKind schedule_by_name(const std::string& name);
+const char* name_of(ScheduleKind kind);
+
+// What a batch asks of the machine
+struct Workload {
+  Index batch;
+  Index steps;
+  double work;       // multiply-adds of a row and step, forward
+  double bytes;      // of the weights
+  Index most_parts;  // threads that can share a step's products, 0 where that is no use
+};
+
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::serial;
+  Index height = 1;  // rows per task, where kind is not panels
+};
+
+Schedule choose_schedule(const Workload& load, ScheduleKind wanted);
+
+}  // namespace pyrnn

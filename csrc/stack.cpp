@@ -1,0 +1,71 @@
+#include "stack.h"
+
+#include "ops/dense.h"
+#include "ops/lstm.h"
+#include "ops/simple.h"
+
+namespace pyrnn {
+
+template <class T>
+Stack<T>::Stack(const InputSpec& input, const std::vector<OpSpec>& specs)
+    : features(input.features), sequence(input.sequence) {
+  if (input.features < 1)
+    throw std::invalid_argument("Network: features must be at least 1, got " + std::to_string(input.features));
+  for (std::size_t i = 0; i < specs.size(); i++) append(specs[i], i + 1 < specs.size() ? &specs[i + 1] : nullptr);
+  if (ops.empty()) throw std::invalid_argument("Network: ops must not be empty");
+  if (input.ids_only && !ops.front()->takes_ids()) throw std::invalid_argument("Network: the first op cannot take ids");
+}
+
+template <class T>
+void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
+  const bool first = ops.empty();
+  auto add = [&](Op<T>* op) { ops.emplace_back(op); };
+  auto positive = [](Index n, const char* what) {
+    if (n < 1)
+      throw std::invalid_argument(std::string("Network: ") + what + " must be at least 1, got " + std::to_string(n));
+    return n;
+  };
+  op_of_spec.push_back(ops.size());
+  switch (spec.kind) {
+    case OpKind::embedding:
+      if (!first) throw std::invalid_argument("Network: embedding must be the first op: it takes ids");
+      add(new Embedding<T>(features, positive(spec.units, "output_dim of embedding")));
+      features = spec.units;
+      break;
+    case OpKind::one_hot:
+      if (!first) throw std::invalid_argument("Network: one_hot must be the first op: it takes ids");
+      add(new OneHot<T>());
+      break;
+    case OpKind::lstm:
+      if (!sequence) throw std::invalid_argument("Network: lstm needs a sequence [B, T, F], got [B, F]");
+      add(new Lstm<T>(features, positive(spec.units, "units of lstm"), spec.return_sequences, spec.use_bias));
+      features = spec.units;
+      sequence = spec.return_sequences;
+      break;
+    case OpKind::dense:
+      add(new Dense<T>(features, positive(spec.units, "units of dense"), spec.use_bias));
+      features = spec.units;
+      if (spec.activation != Activation::linear) add(new Activate<T>(spec.activation));
+      break;
+    case OpKind::activation:
+      add(new Activate<T>(spec.activation));
+      break;
+    case OpKind::dropout:
+      if (!(spec.rate >= 0 && spec.rate < 1))
+        throw std::invalid_argument("Network: rate of dropout must be in [0, 1), got " + std::to_string(spec.rate));
+      add(new Dropout<T>(spec.rate, spec.seed));
+      break;
+    case OpKind::repeat_vector:
+      if (sequence) throw std::invalid_argument("Network: repeat_vector needs [B, F], got a sequence");
+      add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && next->kind == OpKind::lstm)));
+      sequence = true;
+      fixed_steps = spec.units;
+      break;
+  }
+  work += ops[op_of_spec.back()]->work();
+}
+
+template struct Stack<float>;
+template struct Stack<double>;
+
+}  // namespace pyrnn

@@ -1,0 +1,37 @@
+// The ops of a model in order: what its specs become. A Network trains and predicts with one, a Stream steps with one.
+#pragma once
+
+#include "ops/input.h"
+#include "ops/op.h"
+
+namespace pyrnn {
+
+enum class OpKind { embedding, lstm, dense, activation, dropout, repeat_vector, one_hot };
+
+struct OpSpec {
+  OpKind kind;
+  Index units = 0;  // of lstm and dense; output_dim of embedding; n of repeat_vector
+  bool return_sequences = false;
+  bool use_bias = true;
+  Activation activation = Activation::linear;  // of dense and activation
+  double rate = 0;                             // of dropout
+  std::uint64_t seed = 0;
+};
+
+template <class T>
+struct Stack {
+  // Throws std::invalid_argument for ops that do not fit each other.
+  Stack(const InputSpec& input, const std::vector<OpSpec>& specs);
+
+  std::vector<OpPtr<T>> ops;
+  std::vector<std::size_t> op_of_spec;  // the op that holds the weights of each spec
+  Index features;                       // of the signal after the last op
+  bool sequence;
+  Index fixed_steps = 0;  // steps that a repeat_vector set, 0: those of x
+  double work = 0;        // multiply-adds of a row and step
+
+ private:
+  void append(const OpSpec& spec, const OpSpec* next);
+};
+
+}  // namespace pyrnn
