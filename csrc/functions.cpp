@@ -55,11 +55,7 @@ class Single {
       if (in_.wants_grad) in_.grad = memory.array<T>(in_.size(batch_));
       out_ = op_.plan(in_, {batch_, training}, memory);
     };
-    Planner counting(nullptr);
-    lay_out(counting);
-    arena_ = Memory(counting.used());
-    Planner memory(arena_.data());
-    lay_out(memory);
+    lay_out_in(arena_, lay_out);
   }
 
   O& op() { return op_; }
@@ -227,16 +223,11 @@ double crossentropy(Index B, Index V, const T* z, const ArrayView& y, T* dz) {
   const ArrayView x = view_of(z, B, V);
   std::vector<std::int64_t> index(static_cast<std::size_t>(B));
   std::iota(index.begin(), index.end(), std::int64_t(0));
-  auto lay_out = [&](Planner& memory) {
+  lay_out_in(arena, [&](Planner& memory) {
     prediction = input.plan(false, 1, B, memory);
     prediction.grad = memory.array<T>(prediction.size(B));
     loss.plan(prediction, {B, true}, memory);
-  };
-  Planner counting(nullptr);
-  lay_out(counting);
-  arena = Memory(counting.used());
-  Planner memory(arena.data());
-  lay_out(memory);
+  });
   loss.check_targets(y, prediction);
   for_rows(B, [&](Rows rows) {
     input.forward(x, index.data(), rows);

@@ -46,4 +46,18 @@ class Planner {
   std::size_t used_ = 0;
 };
 
+// lay_out(planner), which takes all its arrays from the planner, in two passes: counted, then placed in `memory`, which
+// grows where it is too small.
+template <class F>
+void lay_out_in(Memory& memory, const F& lay_out) {
+  Planner counting(nullptr);
+  lay_out(counting);
+  if (counting.used() > memory.size()) {
+    memory = Memory();
+    memory = Memory(counting.used());
+  }
+  Planner placing(memory.data());
+  lay_out(placing);
+}
+
 }  // namespace pyrnn

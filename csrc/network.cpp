@@ -33,6 +33,13 @@ void Network<T>::place_weights() {
 }
 
 template <class T>
+void Network<T>::share_weights(Stack<T>& stack) const {
+  for (std::size_t i = 0; i < stack.ops.size(); i++)
+    for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++)
+      stack.ops[i]->parameters[j].value = stack_.ops[i]->parameters[j].value;
+}
+
+template <class T>
 const Parameter<T>& Network<T>::parameter(std::size_t spec, const std::string& name) const {
   if (spec < stack_.op_of_spec.size())
     for (const auto& parameter : stack_.ops[stack_.op_of_spec[spec]]->parameters)
@@ -87,16 +94,9 @@ void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
   steps_ = steps;
   symbols_ = symbols;
   threads_ = threads;
-  schedule_ = choose_schedule(workload(), wanted_schedule_);
+  schedule_ = choose_schedule(workload(batch, std::max(steps, stack_.fixed_steps)), wanted_schedule_);
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
-  Planner counting(nullptr);
-  lay_out(counting);
-  if (counting.used() > arena_.size()) {
-    arena_ = Memory();
-    arena_ = Memory(counting.used());
-  }
-  Planner memory(arena_.data());
-  lay_out(memory);
+  lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
 }
 
@@ -140,7 +140,8 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   derived_stale_ = true;  // until this batch is through
   optimizer_->begin(learning_rate);
 
-  const auto forward_backward = pass([&](const Share& share) { train_rows(x, y, index, share); });
+  const auto train = [&](const Share& share) { train_rows(x, y, index, share); };
+  const SharedPass forward_backward(schedule_, batch_, train);
   const auto gradient = [&](Index task) { run(gradients, &Op<T>::gradient, task); };
   const auto norm = [&](Index task) { optimizer_->norm(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
@@ -183,11 +184,12 @@ void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const st
   check_rows(y, "y", index, n);
   plan(Mode::evaluate, x, n);
   loss_->check_targets(y, prediction_);
-  const auto evaluate = pass([&](const Share& share) {
+  const auto evaluate = [&](const Share& share) {
     forward(x, index, share);
     loss_->run(y, index, share.own_rows());
-  });
-  parallel_phases({evaluate.phase()}, is_serial());
+  };
+  const SharedPass pass(schedule_, batch_, evaluate);
+  parallel_phases({pass.phase()}, is_serial());
   loss_->means(results);
 }
 
@@ -196,7 +198,7 @@ void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, In
   std::lock_guard<std::mutex> lock(mutex_);
   check_rows(x, "x", index, n);
   plan(Mode::predict, x, n);
-  const auto predict = pass([&](const Share& share) {
+  const auto predict = [&](const Share& share) {
     forward(x, index, share);
     const Signal<T>& p = prediction_;
     const Rows rows = share.own_rows();
@@ -204,8 +206,9 @@ void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, In
       for (Index t = 0; t < p.steps; t++)
         std::memcpy(out + (r * p.steps + t) * p.features, p.data + (t * batch_ + r) * p.stride(),
                     std::size_t(p.features) * sizeof(T));
-  });
-  parallel_phases({predict.phase()}, is_serial());
+  };
+  const SharedPass pass(schedule_, batch_, predict);
+  parallel_phases({pass.phase()}, is_serial());
 }
 
 template <class T>
@@ -221,12 +224,11 @@ void Network<T>::check_rows(const ArrayView& a, const char* name, const std::int
 // ---- sharing work --------------------------------------------------------------------------------------------------
 
 template <class T>
-Workload Network<T>::workload() const {
-  const Index steps = std::max(steps_, stack_.fixed_steps);
+Workload Network<T>::workload(Index batch, Index steps) const {
   Index most_parts = 0;
   for (const auto& op : stack_.ops)
     if (const Index parts = op->step_parts()) most_parts = most_parts ? std::min(most_parts, parts) : parts;
-  return {batch_, steps, stack_.work, double(n_weights_) * sizeof(T), most_parts};
+  return {batch, steps, stack_.work, double(n_weights_) * sizeof(T), most_parts};
 }
 
 template <class T>

@@ -42,6 +42,12 @@ class Network {
   void evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double* results);
   void predict_batch(const ArrayView& x, const std::int64_t* index, Index n, T* out);
 
+  // For a Stream: what it is made from, and its way to the weights
+  const InputSpec& input_spec() const { return input_spec_; }
+  const std::vector<OpSpec>& specs() const { return specs_; }
+  void share_weights(Stack<T>& stack) const;
+  Workload workload(Index batch, Index steps) const;
+
   // How the last batch was shared among threads, and the wish for those to come: for tests and measurements.
   ScheduleKind schedule() const { return schedule_.kind; }
   void set_schedule(ScheduleKind wanted);
@@ -68,30 +74,6 @@ class Network {
   OpTasks op_tasks(Index (Op<T>::*count)() const) const;
   void run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task);
 
-  // All rows through a body(share): by blocks of rows, or by all threads together, as the schedule has it.
-  template <class F>
-  class Pass {
-   public:
-    Pass(const Network& network, const F& body) : network_(network), body_(body) {}
-    void operator()(Index task) const {
-      const Index height = network_.schedule_.height, begin = task * height;
-      body_(Share{{begin, std::min(network_.batch_, begin + height)}});
-    }
-    void operator()(const Part& part) const { body_(Share{{0, network_.batch_}, part}); }
-    Phase phase() const {
-      if (network_.schedule_.kind == ScheduleKind::panels) return Phase::together(*this);
-      return Phase(divide_up(network_.batch_, network_.schedule_.height), *this);
-    }
-
-   private:
-    const Network& network_;
-    const F body_;
-  };
-  template <class F>
-  Pass<F> pass(const F& body) const {
-    return Pass<F>(*this, body);
-  }
-  Workload workload() const;
   bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
   const InputSpec input_spec_;

@@ -37,6 +37,9 @@ struct Part {
   struct Range {
     Index begin;
     Index end;
+    // The one at place i, counted from the back if so asked: going over large operands by turns forth and back finds
+    // in the cache what was used last.
+    Index pick(Index i, bool from_back) const { return from_back ? begin + end - 1 - i : i; }
   };
   // This part of n outputs: runs of equal length, none shared
   Range of(Index n) const { return {n * index / count, n * (index + 1) / count}; }

@@ -18,6 +18,7 @@ from .callbacks import Callback, History
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
+from .streaming import Stream
 
 __all__ = ["Sequential"]
 
@@ -219,6 +220,24 @@ class Sequential(Stack):
         """The output for x as one batch."""
         adapted = self._adapt_x("predict_on_batch", x)
         return self.predict(adapted, batch_size=len(adapted), verbose=0)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """The model one step at a time: `step` takes the next ids or vectors and returns the output after them.
+
+        Every recurrent layer keeps its state from step to step; one without `return_sequences` gives its output at each. Raises
+        ValueError for a model that reads no sequences, or needs a whole one before it answers (RepeatVector).
+
+        >>> import numpy as np
+        >>> from pyrnn import layers
+        >>> model = Sequential([layers.Input((None, 57)), layers.LSTM(128), layers.Dense(57, activation="softmax")])
+        >>> stream = model.stream()
+        >>> for id in [3, 1, 4]:
+        ...     probabilities = stream.step(id)
+        >>> bool((probabilities == model.predict(np.array([[3, 1, 4]]), verbose=0)).all())
+        True
+        """
+        size = whole("stream", "batch_size", batch_size)
+        return Stream(self._require_network().stream(size), size, self.dtype)
 
     # -- data -----------------------------------------------------------------
 

@@ -56,6 +56,7 @@ using IndexArray = py::array_t<std::int64_t, py::array::c_style>;
 Activation activation_by_name(const std::string& name);
 
 void bind_network(py::module_& m);
+void bind_stream(py::module_& m);
 void bind_functions(py::module_& m);
 
 }  // namespace pyrnn

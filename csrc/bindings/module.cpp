@@ -49,6 +49,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("one_hot_ids", &ids_of_one_hot, "x"_a.noconvert());
   bind_functions(m);
   bind_network(m);
+  bind_stream(m);
 }
 
 }  // namespace pyrnn

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "arrays.h"
+#include "stream.h"
 
 namespace pyrnn {
 
@@ -104,6 +105,7 @@ class AnyNetwork {
                                 double learning_rate) = 0;
   virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) = 0;
   virtual void predict_batch(const py::array& x, const IndexArray& index, py::array& out) = 0;
+  virtual std::unique_ptr<AnyStream> stream(Index batch_size) = 0;
   virtual std::string schedule() = 0;
   virtual void set_schedule(const std::string& name) = 0;
   virtual std::size_t memory() = 0;
@@ -160,6 +162,8 @@ class NetworkOf : public AnyNetwork {
     py::gil_scoped_release release;
     network_.predict_batch(x_view, i, n, to);
   }
+
+  std::unique_ptr<AnyStream> stream(Index batch_size) override { return make_stream(network_, batch_size); }
 
   std::string schedule() override { return name_of(network_.schedule()); }
   void set_schedule(const std::string& name) override { network_.set_schedule(schedule_by_name(name)); }
@@ -248,6 +252,7 @@ void bind_network(py::module_& m) {
            "learning_rate"_a)
       .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert())
       .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())
+      .def("stream", &AnyNetwork::stream, "batch_size"_a, py::keep_alive<0, 1>())
       .def("schedule", &AnyNetwork::schedule)
       .def("set_schedule", &AnyNetwork::set_schedule, "name"_a)
       .def("memory", &AnyNetwork::memory)

@@ -24,12 +24,13 @@ Signal<T> Lstm<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) 
   steps_ = in.steps;
   training_ = plan.training;
   together_ = plan.together;
-  streaming_ = plan.streaming;
   keeps_h_ = training_ || (return_sequences_ && !streaming_);
 
   gates_ = memory.array<T>((training_ ? steps_ * panels_ : together_ ? panels_ : 1) * batch_ * kPanel);
-  c_ = memory.array<T>((training_ ? steps_ + 1 : 1) * panels_ * batch_ * kBlock);
-  h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * h_stride());
+  if (!streaming_) {
+    c_ = memory.array<T>((training_ ? steps_ + 1 : 1) * panels_ * batch_ * kBlock);
+    h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * h_stride());
+  }
   projected_ = in.repeated ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
   dgates_sum_ = in.repeated && training_ ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
   dc_ = training_ ? memory.array<T>(panels_ * batch_ * kBlock) : nullptr;
@@ -61,12 +62,17 @@ void Lstm<T>::forward(const Share& share) {
   const Part::Range own = share.part.of(panels_);
   for (Index p = own.begin; p < own.end; p++) start(p, rows);
   for (Index t = 0; t < steps_; t++) {
-    for (Index p = own.begin; p < own.end; p++) {
+    const bool from_back = (t + turn_) % 2;
+    for (Index i = own.begin; i < own.end; i++) {
+      const Index p = own.pick(i, from_back);
       pre_activations(t, p, rows);
       step_forward(t, p, rows);
     }
     share.part.wait();  // step t + 1 reads h_t of all panels
   }
+  if (streaming_)
+    for (Index r = rows.begin; r < rows.end; r++)
+      std::copy(state_at(0, steps_, r, own.begin), state_at(0, steps_, r, own.end), state_at(0, 0, r, own.begin));
 }
 
 // The state before step 0, and the input's part of z where it is the same for every step.
@@ -171,7 +177,8 @@ template <class T>
 void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, const Share& share) {
   const Index width = padded_units(), height = 4 * width;
   const Part::Range own = share.part.of(divide_up(width, kPanel));
-  for (Index q = own.begin; q < own.end; q++) {
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index q = own.pick(i, t % 2);
     const Product<T> dz_r{gates(t, 0) + share.rows.begin * kPanel,
                           kPanel,
                           recurrent_kernel_t_ + q * height * kPanel,
@@ -205,6 +212,34 @@ void Lstm<T>::input_gradient(const Share& share) {
     T* dx = in_.grad + (t * batch_ + share.rows.begin) * in_.stride() + q * kPanel;
     kernels<T>().gemm({share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
   }
+}
+
+// ---- state from call to call ---------------------------------------------------------------------------------------
+
+template <class T>
+void Lstm<T>::place_state(Index batch, Planner& memory) {
+  streaming_ = given_state_ = true;
+  batch_ = batch;
+  h_ = memory.array<T>(2 * batch * h_stride());
+  c_ = memory.array<T>(panels_ * batch * kBlock);
+}
+
+// h (i 0) or c (i 1) before step t, of row r: the kBlock units of panel p
+template <class T>
+T* Lstm<T>::state_at(Index i, Index t, Index r, Index p) const {
+  return i == 0 ? h(t) + r * h_stride() + p * kBlock : c(t, p) + r * kBlock;
+}
+
+template <class T>
+void Lstm<T>::get_state(Index i, T* to) const {
+  for (Index r = 0; r < batch_; r++)
+    for (Index u = 0; u < units_; u++) to[r * units_ + u] = state_at(i, 0, r, u / kBlock)[u % kBlock];
+}
+
+template <class T>
+void Lstm<T>::set_state(Index i, const T* from) {
+  for (Index r = 0; r < batch_; r++)
+    for (Index u = 0; u < units_; u++) state_at(i, 0, r, u / kBlock)[u % kBlock] = from[r * units_ + u];
 }
 
 // ---- gradients of the weights --------------------------------------------------------------------------------------

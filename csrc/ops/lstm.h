@@ -24,10 +24,17 @@ class Lstm : public Op<T> {
   Index derive_tasks() const override;
   void derive(Index task) override;
   double work() const override { return double(4 * units_ * (units_ + inputs_)); }
+  void set_iteration(std::uint32_t iteration) override { turn_ = iteration; }
   Index step_parts() const override { return panels_; }
 
   // The caller fills h(0) and c(0), and reads their gradients from dh0 and dc after backward. Call before plan.
   void give_initial_state() { given_state_ = true; }
+
+  Index states() const override { return 2; }  // h, c
+  Index state_units() const override { return units_; }
+  void place_state(Index batch, Planner& memory) override;
+  void get_state(Index i, T* to) const override;
+  void set_state(Index i, const T* from) override;
 
   Index panels() const { return panels_; }
   Index padded_units() const { return panels_ * kBlock; }
@@ -45,6 +52,7 @@ class Lstm : public Op<T> {
 
  private:
   void start(Index p, Rows rows);
+  T* state_at(Index i, Index t, Index r, Index p) const;
   void pre_activations(Index t, Index p, Rows rows);
   void step_forward(Index t, Index p, Rows rows);
   void step_backward(Index t, Index p, T* dh, Rows rows);
@@ -64,6 +72,7 @@ class Lstm : public Op<T> {
 
   Signal<T> in_, out_;
   Index batch_ = 0, steps_ = 0;
+  Index turn_ = 0;  // of the first step
   bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
   T* gates_ = nullptr;
   T* c_ = nullptr;

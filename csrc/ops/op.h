@@ -5,6 +5,7 @@
 // sum over all rows; they are split by outputs into tasks, never by rows.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "../kernels/kernels.h"
 #include "../memory.h"
 #include "../parallel.h"
+#include "../schedule.h"
 
 namespace pyrnn {
 
@@ -75,8 +77,7 @@ struct Parameter {
 struct Plan {
   Index batch;
   bool training;
-  bool together = false;   // threads will share the rows
-  bool streaming = false;  // one step at a time: recurrent ops keep their state from call to call
+  bool together = false;  // threads will share the rows
 };
 
 // What a thread takes through an op: a run of rows, and of what the op computes for them this thread's part.
@@ -122,7 +123,39 @@ class Op {
   // Threads that can share one step of an op whose steps depend on each other; 0: its steps do not.
   virtual Index step_parts() const { return 0; }
 
+  // Batches trained, or steps streamed, so far
   virtual void set_iteration(std::uint32_t /*iteration*/) {}
+
+  // The state of a recurrent op: arrays [B, state_units()] in the order of Keras, h first. With place_state, before
+  // plan, an op begins every forward where the last one ended; without, at zero.
+  virtual Index states() const { return 0; }
+  virtual Index state_units() const { return 0; }
+  virtual void place_state(Index /*batch*/, Planner& /*memory*/) {}
+  virtual void get_state(Index /*i*/, T* /*to*/) const {}
+  virtual void set_state(Index /*i*/, const T* /*from*/) {}
+};
+
+// All rows of a batch through a body(share), as the schedule has it: by blocks of rows, or by all threads together.
+// Refers to both, which must outlive it.
+template <class F>
+class SharedPass {
+ public:
+  SharedPass(const Schedule& schedule, Index batch, const F& body) : schedule_(schedule), batch_(batch), body_(body) {}
+
+  Phase phase() const {
+    if (schedule_.kind == ScheduleKind::panels) return Phase::together(*this);
+    return Phase(divide_up(batch_, schedule_.height), *this);
+  }
+  void operator()(Index task) const {
+    const Index begin = task * schedule_.height;
+    body_(Share{{begin, std::min(batch_, begin + schedule_.height)}});
+  }
+  void operator()(const Part& part) const { body_(Share{{0, batch_}, part}); }
+
+ private:
+  const Schedule& schedule_;
+  Index batch_;
+  const F& body_;
 };
 
 // A new signal shaped like `in` but for its features.

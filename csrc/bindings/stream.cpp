@@ -1,0 +1,126 @@
+#include "stream.h"
+
+#include <pybind11/stl.h>
+
+namespace pyrnn {
+
+namespace {
+
+template <class T>
+class StreamOf : public AnyStream {
+ public:
+  StreamOf(Network<T>& network, Index batch) : stream_(network, batch), one_({batch, stream_.features()}) {}
+
+  py::object step(const py::object& x, const py::object& out) override {
+    py::object result = out.is_none() ? py::array_t<T>(one_) : out;
+    T* to = output(result, one_);
+    if (py::isinstance<py::array>(x)) {
+      step(view(py::reinterpret_borrow<py::array>(x), "x"), to);
+      return result;
+    }
+    const std::int64_t id = id_of(x);
+    ArrayView ids;
+    ids.data = reinterpret_cast<const char*>(&id);
+    ids.dtype = DType::i64;
+    ids.ndim = 1;
+    ids.shape[0] = 1;
+    step(ids, to);
+    return result;
+  }
+
+  py::object run(const py::array& x, const py::object& out) override {
+    const ArrayView steps = view(x, "x");
+    if (steps.ndim < 2) throw py::value_error("x must be ids [n, B] or vectors [n, B, I], got " + describe(x));
+    const Shape shape{steps.shape[0], stream_.batch(), stream_.features()};
+    py::object result = out.is_none() ? py::array_t<T>(shape) : out;
+    T* to = output(result, shape);
+    py::gil_scoped_release release;
+    stream_.run(steps, to);
+    return result;
+  }
+
+  py::list get_state() override {
+    py::list all;
+    for (const Op<T>* op : stream_.recurrent()) {
+      py::tuple states(op->states());
+      for (Index i = 0; i < op->states(); i++) {
+        py::array_t<T> state({stream_.batch(), op->state_units()});
+        stream_.get_state(*op, i, data(state));
+        states[std::size_t(i)] = state;
+      }
+      all.append(states);
+    }
+    return all;
+  }
+
+  // All or nothing: every array is checked before the first is copied.
+  void set_state(const std::vector<std::vector<py::array>>& state) override {
+    const auto& ops = stream_.recurrent();
+    if (state.size() != ops.size())
+      throw py::value_error("state must have " + std::to_string(ops.size()) +
+                            " tuples, one for each recurrent layer, got " + std::to_string(state.size()));
+    std::vector<const T*> from;
+    for (std::size_t l = 0; l < ops.size(); l++) {
+      if (Index(state[l].size()) != ops[l]->states())
+        throw py::value_error("state[" + std::to_string(l) + "] must have " + std::to_string(ops[l]->states()) +
+                              " arrays, got " + std::to_string(state[l].size()));
+      for (std::size_t i = 0; i < state[l].size(); i++)
+        from.push_back(values<T>(state[l][i], "state[" + std::to_string(l) + "][" + std::to_string(i) + "]",
+                                 {stream_.batch(), ops[l]->state_units()}));
+    }
+    auto next = from.begin();
+    for (Op<T>* op : ops)
+      for (Index i = 0; i < op->states(); i++) stream_.set_state(*op, i, *next++);
+  }
+
+  void reset() override { stream_.reset(); }
+
+ private:
+  // A short step keeps the GIL, whose release and return would be a tenth of it; but never while it waits.
+  void step(const ArrayView& x, T* to) {
+    if (stream_.is_short() && stream_.try_step(x, to)) return;
+    py::gil_scoped_release release;
+    stream_.step(x, to);
+  }
+
+  static T* output(const py::object& out, const Shape& shape) {
+    if (!py::isinstance<py::array>(out))
+      throw py::type_error("out must be " + describe(kDtypeName<T>, shape) + ", got " +
+                           std::string(py::str(py::type::of(out).attr("__name__"))));
+    py::array array = py::reinterpret_borrow<py::array>(out);
+    return writable_values<T>(array, "out", shape);
+  }
+
+  std::int64_t id_of(const py::object& x) const {
+    if (!PyIndex_Check(x.ptr()))
+      throw py::type_error("x must be an integer id or a NumPy array, got " +
+                           std::string(py::str(py::type::of(x).attr("__name__"))));
+    const Py_ssize_t id = PyNumber_AsSsize_t(x.ptr(), PyExc_ValueError);
+    if (id == -1 && PyErr_Occurred()) throw py::error_already_set();
+    return id;
+  }
+
+  Stream<T> stream_;
+  const Shape one_;  // of a step's output
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<AnyStream> make_stream(Network<T>& network, Index batch) {
+  return std::make_unique<StreamOf<T>>(network, batch);
+}
+template std::unique_ptr<AnyStream> make_stream(Network<float>&, Index);
+template std::unique_ptr<AnyStream> make_stream(Network<double>&, Index);
+
+void bind_stream(py::module_& m) {
+  using namespace py::literals;
+  py::class_<AnyStream>(m, "Stream")
+      .def("step", &AnyStream::step, "x"_a, "out"_a = py::none())
+      .def("run", &AnyStream::run, "x"_a.noconvert(), "out"_a = py::none())
+      .def("get_state", &AnyStream::get_state)
+      .def("set_state", &AnyStream::set_state, "state"_a)
+      .def("reset", &AnyStream::reset);
+}
+
+}  // namespace pyrnn

@@ -1,0 +1,22 @@
+// Stream to Python, of either precision.
+#pragma once
+
+#include "../stream.h"
+#include "arrays.h"
+
+namespace pyrnn {
+
+class AnyStream {
+ public:
+  virtual ~AnyStream() = default;
+  virtual py::object step(const py::object& x, const py::object& out) = 0;
+  virtual py::object run(const py::array& x, const py::object& out) = 0;
+  virtual py::list get_state() = 0;
+  virtual void set_state(const std::vector<std::vector<py::array>>& state) = 0;
+  virtual void reset() = 0;
+};
+
+template <class T>
+std::unique_ptr<AnyStream> make_stream(Network<T>& network, Index batch);
+
+}  // namespace pyrnn
