@@ -18,13 +18,28 @@ constexpr int kTileRows = 4;
 // acc[r][j] = (accumulate ? C : 0) + bias + table
 template <class T, int MR, int NV>
 static inline void start_tile(const Gemm<T>& g, Index row, Index column, Vec<T> (&acc)[MR][NV]) {
+#pragma GCC unroll 8
   for (int r = 0; r < MR; r++)
+#pragma GCC unroll 8
+    for (int j = 0; j < NV; j++) acc[r][j] = Vec<T>{};
+  if (g.accumulate)
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; r++)
+#pragma GCC unroll 8
+      for (int j = 0; j < NV; j++) acc[r][j] = load(g.c + (row + r) * g.c_stride + column + j * kLanes<T>);
+  if (g.bias)
+#pragma GCC unroll 8
     for (int j = 0; j < NV; j++) {
-      const Index at = column + j * kLanes<T>;
-      Vec<T> sum = g.accumulate ? load(g.c + (row + r) * g.c_stride + at) : Vec<T>{};
-      if (g.bias) sum += load(g.bias + at);
-      if (g.table) sum += load(g.table + (g.ids ? g.ids[row + r] : row + r) * g.table_stride + at);
-      acc[r][j] = sum;
+      const Vec<T> bias_j = load(g.bias + column + j * kLanes<T>);
+#pragma GCC unroll 8
+      for (int r = 0; r < MR; r++) acc[r][j] += bias_j;
+    }
+  if (g.table)
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; r++) {
+      const T* table_r = g.table + (g.ids ? g.ids[row + r] : row + r) * g.table_stride + column;
+#pragma GCC unroll 8
+      for (int j = 0; j < NV; j++) acc[r][j] += load(table_r + j * kLanes<T>);
     }
 }
 
@@ -38,12 +53,12 @@ static inline void multiply_tile(const Product<T>& p, Index row, Index column, V
     const T* b = p.b + n * p.b_next + column;
     for (Index k = 0; k < p.depth; k++) {
       Vec<T> b_k[NV];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int j = 0; j < NV; j++) b_k[j] = load(b + j * kLanes<T>);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
       for (int r = 0; r < MR; r++) {
         const Vec<T> a_rk = set1(a[r * from_row_to_row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int j = 0; j < NV; j++) acc[r][j] = fma(a_rk, b_k[j], acc[r][j]);
       }
       a += from_k_to_k;
@@ -58,13 +73,17 @@ template <class T, int MR, int NV, bool kTransposed>
 static void tile(const Gemm<T>& g, Index row, Index column) {
   Vec<T> acc[MR][NV];
   if constexpr (kTransposed) {
+#pragma GCC unroll 8
     for (auto& acc_r : acc)
+#pragma GCC unroll 8
       for (auto& acc_rj : acc_r) acc_rj = Vec<T>{};
   } else {
     start_tile<T, MR, NV>(g, row, column, acc);
   }
   for (Index s = 0; s < g.n_products; s++) multiply_tile<T, MR, NV, kTransposed>(g.products[s], row, column, acc);
+#pragma GCC unroll 8
   for (int r = 0; r < MR; r++)
+#pragma GCC unroll 8
     for (int j = 0; j < NV; j++) {
       T* c = g.c + (row + r) * g.c_stride + column + j * kLanes<T>;
       store(c, kTransposed ? load(c) + acc[r][j] : acc[r][j]);
