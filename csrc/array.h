@@ -77,7 +77,9 @@ template <class T>
 inline void read_values(DType dtype, const char* from, Index stride, Index n, T* to) {
   with_type(dtype, [&](auto type) {
     using S = decltype(type);
-    if (stride == Index(sizeof(S)))
+    if (std::is_same_v<S, T> && stride == Index(sizeof(S)))
+      __builtin_memcpy(to, from, std::size_t(n) * sizeof(S));
+    else if (stride == Index(sizeof(S)))
       for (Index f = 0; f < n; f++) to[f] = T(read<S>(from + f * Index(sizeof(S))));
     else
       for (Index f = 0; f < n; f++) to[f] = T(read<S>(from + f * stride));

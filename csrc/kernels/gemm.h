@@ -67,7 +67,7 @@ static inline void multiply_tile(const Product<T>& p, Index row, Index column, V
   }
 }
 
-// Plain: C = start + sum A B. Transposed: C += (sum A^T B from zero). A gradient sums over all (t, row); taking that
+// Plain: C = start + sum A B. Transposed: C (+)= (sum A^T B from zero). A gradient sums over all (t, row); taking that
 // long sum in chunks keeps its rounding error near that of one chunk.
 template <class T, int MR, int NV, bool kTransposed>
 static void tile(const Gemm<T>& g, Index row, Index column) {
@@ -86,7 +86,7 @@ static void tile(const Gemm<T>& g, Index row, Index column) {
 #pragma GCC unroll 8
     for (int j = 0; j < NV; j++) {
       T* c = g.c + (row + r) * g.c_stride + column + j * kLanes<T>;
-      store(c, kTransposed ? load(c) + acc[r][j] : acc[r][j]);
+      store(c, kTransposed && g.accumulate ? load(c) + acc[r][j] : acc[r][j]);
     }
 }
 
@@ -172,13 +172,31 @@ static void add(Index rows, Index columns, const T* x, Index x_stride, T* into, 
     }
 }
 
+// dst[c, r] = src[r, c] of a 4 x 4 square
+template <class T>
+static inline void transpose_square(const T* src, Index src_stride, T* dst, Index dst_stride) {
+  typedef T Quad __attribute__((vector_size(4 * sizeof(T))));
+  typedef T UnalignedQuad __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+  Quad row[4], half[4];
+  for (int r = 0; r < 4; r++) row[r] = *reinterpret_cast<const UnalignedQuad*>(src + r * src_stride);
+  half[0] = PYRNN_SHUFFLE(T, row[0], row[1], 0, 4, 1, 5);
+  half[1] = PYRNN_SHUFFLE(T, row[2], row[3], 0, 4, 1, 5);
+  half[2] = PYRNN_SHUFFLE(T, row[0], row[1], 2, 6, 3, 7);
+  half[3] = PYRNN_SHUFFLE(T, row[2], row[3], 2, 6, 3, 7);
+  row[0] = PYRNN_SHUFFLE(T, half[0], half[1], 0, 1, 4, 5);
+  row[1] = PYRNN_SHUFFLE(T, half[0], half[1], 2, 3, 6, 7);
+  row[2] = PYRNN_SHUFFLE(T, half[2], half[3], 0, 1, 4, 5);
+  row[3] = PYRNN_SHUFFLE(T, half[2], half[3], 2, 3, 6, 7);
+  for (int c = 0; c < 4; c++) *reinterpret_cast<UnalignedQuad*>(dst + c * dst_stride) = row[c];
+}
+
 template <class T>
 static void transpose(Index rows, Index columns, const T* src, Index src_stride, T* dst, Index dst_stride) {
-  for (Index r0 = 0; r0 < rows; r0 += kBlock)
-    for (Index c0 = 0; c0 < columns; c0 += kBlock) {
-      const Index r1 = r0 + kBlock < rows ? r0 + kBlock : rows;
-      const Index c1 = c0 + kBlock < columns ? c0 + kBlock : columns;
-      for (Index c = c0; c < c1; c++)
-        for (Index r = r0; r < r1; r++) dst[c * dst_stride + r] = src[r * src_stride + c];
-    }
+  const Index square_rows = rows / 4 * 4, square_columns = columns / 4 * 4;
+  for (Index r = 0; r < square_rows; r += 4)
+    for (Index c = 0; c < square_columns; c += 4)
+      transpose_square(src + r * src_stride + c, src_stride, dst + c * dst_stride + r, dst_stride);
+  for (Index r = 0; r < rows; r++)
+    for (Index c = r < square_rows ? square_columns : 0; c < columns; c++)
+      dst[c * dst_stride + r] = src[r * src_stride + c];
 }

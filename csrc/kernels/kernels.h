@@ -70,7 +70,7 @@ struct UpdateRule {
 template <class T>
 struct Kernels {
   void (*gemm)(const Gemm<T>&);
-  // C[m, :] += sum over products A[:, m] B, the sum taken from zero before it is added
+  // C[m, :] = (accumulate ? C : 0) + sum over products A[:, m] B, the sum taken from zero before it is added
   void (*gemm_transposed)(const Gemm<T>&);
   // sums[0:columns] += sum over rows of x[row, 0:columns]
   void (*column_sums)(Index rows, Index columns, const T* x, Index x_stride, T* sums);
@@ -89,6 +89,10 @@ struct Kernels {
   void (*activate_backward)(Activation, Index rows, Index features, const T* y, const T* dy, T* dx, Index stride);
   // maximum and sum of exp(x - maximum) over `features` values
   void (*log_sum_exp)(Index features, const T* x, T* maximum, T* sum);
+
+  // Sum over n of (x - y)^2 or |x - y|; grad (or null) = its derivative by x, times factor
+  double (*squared_error)(Index n, T factor, const T* x, const T* y, T* grad);
+  double (*absolute_error)(Index n, T factor, const T* x, const T* y, T* grad);
 
   // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,

@@ -20,6 +20,7 @@ namespace {
 // vec.h first, the rest use it
 #include "elementwise.h"
 #include "gemm.h"
+#include "loss.h"
 #include "lstm.h"
 #include "random.h"
 #include "update.h"
@@ -36,6 +37,8 @@ constexpr Kernels<T> table() {
           activate<T>,
           activate_backward<T>,
           log_sum_exp<T>,
+          squared_error<T>,
+          absolute_error<T>,
           dropout_mask<T>,
           sgd<T>,
           rmsprop<T>,

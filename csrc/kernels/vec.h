@@ -52,6 +52,23 @@ static inline Vec<T> set1(T x) {
   return x - Vec<T>{};  // x - 0 keeps -0, which x + 0 would not
 }
 
+// Values of two vectors of T by their places in (a, b)
+#if defined(__clang__)
+#define PYRNN_SHUFFLE(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+template <class T>
+struct Places;
+template <>
+struct Places<float> {
+  typedef std::int32_t Four __attribute__((vector_size(16)));
+};
+template <>
+struct Places<double> {
+  typedef std::int64_t Four __attribute__((vector_size(32)));
+};
+#define PYRNN_SHUFFLE(T, a, b, ...) __builtin_shuffle(a, b, (typename Places<T>::Four){__VA_ARGS__})
+#endif
+
 // a * b + c, rounded once where the instruction set can
 #if defined(__AVX512F__)
 static inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }

@@ -76,8 +76,9 @@ void Dense<T>::gradient(Index task) {
                         out_.stride(),
                         batch_ * out_.stride(),
                         columns(q)};
-  outer_sum(sum, inputs_, i, kernel().grad + q * inputs_ * kPanel, kPanel);
-  if (i == 0 && use_bias_) bias_sum(sum, this->parameters[1].grad + q * kPanel, kPanel);
+  T* kernel_grad = kernel().grad + q * inputs_ * kPanel;
+  outer_sum(sum, inputs_, i, kernel_grad, kPanel);
+  if (i == 0 && use_bias_) bias_sum(sum, inputs_, kernel_grad, this->parameters[1].grad + q * kPanel, kPanel);
 }
 
 template <class T>

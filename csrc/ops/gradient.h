@@ -31,8 +31,9 @@ inline Index outer_sum_tasks(Index inputs, bool ids) { return ids ? 1 : divide_u
 template <class T>
 void outer_sum(const OuterSum<T>& sum, Index inputs, Index task, T* grad, Index width);
 
-// grad[width] = sum over (t, row) of dz
+// grad[width] = sum over (t, row) of dz. Of ids, the sum over the rows of weights_grad, among which outer_sum has just
+// shared out all dz.
 template <class T>
-void bias_sum(const OuterSum<T>& sum, T* grad, Index width);
+void bias_sum(const OuterSum<T>& sum, Index inputs, const T* weights_grad, T* grad, Index width);
 
 }  // namespace pyrnn

@@ -162,13 +162,8 @@ template <class T>
 double Loss<T>::elementwise(const Row& row) const {
   const Index n = prediction_.features;
   const bool squared = objective_.loss == LossKind::mean_squared_error;
-  double loss = 0;
-  for (Index j = 0; j < n; j++) {
-    const double d = double(row.prediction[j]) - double(row.target[j]);
-    loss += squared ? d * d : std::abs(d);
-    if (row.grad) row.grad[j] = T((squared ? 2 * d : double((d > 0) - (d < 0))) / double(n)) * scale_;
-  }
-  return loss / double(n);
+  const auto sum = squared ? kernels<T>().squared_error : kernels<T>().absolute_error;
+  return sum(n, scale_ / T(n), row.prediction, row.target, row.grad) / double(n);
 }
 
 template <class T>

@@ -278,11 +278,12 @@ template <class T>
 void Lstm<T>::gradient(Index task) {
   const Index of_w = outer_sum_tasks(inputs_, in_.symbols), of_r = outer_sum_tasks(units_, false);
   const Index p = task / (of_w + of_r), i = task % (of_w + of_r);
+  T* kernel_grad = kernel().grad + p * inputs_ * kPanel;
   if (i < of_w)
-    outer_sum(input_sum(p), inputs_, i, kernel().grad + p * inputs_ * kPanel, kPanel);
+    outer_sum(input_sum(p), inputs_, i, kernel_grad, kPanel);
   else
     outer_sum(recurrent_sum(p), units_, i - of_w, recurrent_kernel().grad + p * units_ * kPanel, kPanel);
-  if (i == 0 && use_bias_) bias_sum(input_sum(p), this->parameters[2].grad + p * kPanel, kPanel);
+  if (i == 0 && use_bias_) bias_sum(input_sum(p), inputs_, kernel_grad, this->parameters[2].grad + p * kPanel, kPanel);
 }
 
 // ---- transposed copies ---------------------------------------------------------------------------------------------
