@@ -59,26 +59,14 @@ void Dense<T>::backward(const Share& share) {
 }
 
 template <class T>
-Index Dense<T>::gradient_tasks() const {
-  return panels_ * outer_sum_tasks(inputs_, in_.symbols);
-}
-
-template <class T>
-void Dense<T>::gradient(Index task) {
-  const Index per_panel = outer_sum_tasks(inputs_, in_.symbols), q = task / per_panel, i = task % per_panel;
-  const OuterSum<T> sum{in_.steps,
-                        batch_,
-                        in_.data,
-                        in_.stride(),
-                        batch_ * in_.stride(),
-                        in_.ids,
-                        out_.grad + q * kPanel,
-                        out_.stride(),
-                        batch_ * out_.stride(),
-                        columns(q)};
-  T* kernel_grad = kernel().grad + q * inputs_ * kPanel;
-  outer_sum(sum, inputs_, i, kernel_grad, kPanel);
-  if (i == 0 && use_bias_) bias_sum(sum, inputs_, kernel_grad, this->parameters[1].grad + q * kPanel, kPanel);
+OuterSum<T> Dense<T>::sum() const {
+  return {in_.steps,     batch_,
+          inputs_,       in_.data,
+          in_.stride(),  batch_ * in_.stride(),
+          in_.ids,       out_.grad,
+          out_.stride(), batch_ * out_.stride(),
+          kPanel,        out_.width(),
+          kernel().grad, use_bias_ ? this->parameters[1].grad : nullptr};
 }
 
 template <class T>

@@ -15,13 +15,14 @@ class Dense : public Op<T> {
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
-  Index gradient_tasks() const override;
-  void gradient(Index task) override;
+  Index gradient_tasks() const override { return sum().tasks(); }
+  void gradient(Index task) override { sum().run(task); }
   Index derive_tasks() const override;
   void derive(Index task) override;
   double work() const override { return double(inputs_ * units_); }
 
  private:
+  OuterSum<T> sum() const;
   const Parameter<T>& kernel() const { return this->parameters[0]; }
   const T* bias(Index q) const { return use_bias_ ? this->parameters[1].value + q * kPanel : nullptr; }
   Index columns(Index q) const { return out_.width() - q * kPanel < kPanel ? out_.width() - q * kPanel : kPanel; }

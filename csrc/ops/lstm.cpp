@@ -245,45 +245,55 @@ void Lstm<T>::set_state(Index i, const T* from) {
 // ---- gradients of the weights --------------------------------------------------------------------------------------
 
 template <class T>
-OuterSum<T> Lstm<T>::input_sum(Index p) const {
-  if (in_.repeated)
-    return {1, batch_, in_.data, in_.stride(), 0, nullptr, dgates_sum_ + p * batch_ * kPanel, kPanel, 0, kPanel};
-  return {steps_,
+OuterSum<T> Lstm<T>::input_sum() const {
+  const bool once = in_.repeated;
+  return {once ? 1 : steps_,
           batch_,
+          inputs_,
           in_.data,
           in_.stride(),
           batch_ * in_.stride(),
           in_.ids,
-          gates(0, p),
+          once ? dgates_sum_ : gates(0, 0),
           kPanel,
           panels_ * batch_ * kPanel,
-          kPanel};
+          batch_ * kPanel,
+          panels_ * kPanel,
+          kernel().grad,
+          use_bias_ ? this->parameters[2].grad : nullptr};
 }
 
 template <class T>
-OuterSum<T> Lstm<T>::recurrent_sum(Index p) const {
+OuterSum<T> Lstm<T>::recurrent_sum() const {
   const Index first = given_state_ ? 0 : 1;  // h before step 0 is zero
-  const Index stride = h_stride(), steps = std::max<Index>(0, steps_ - first);
-  return {steps, batch_, h(first), stride, batch_ * stride, nullptr, gates(first, p), kPanel, panels_ * batch_ * kPanel,
-          kPanel};
+  return {steps_ - first,
+          batch_,
+          units_,
+          h(first),
+          h_stride(),
+          batch_ * h_stride(),
+          nullptr,
+          gates(first, 0),
+          kPanel,
+          panels_ * batch_ * kPanel,
+          batch_ * kPanel,
+          panels_ * kPanel,
+          recurrent_kernel().grad,
+          nullptr};
 }
 
-// Tasks by panel: first those of W, then those of R. The bias goes with the first.
 template <class T>
 Index Lstm<T>::gradient_tasks() const {
-  return panels_ * (outer_sum_tasks(inputs_, in_.symbols) + outer_sum_tasks(units_, false));
+  return input_sum().tasks() + recurrent_sum().tasks();
 }
 
 template <class T>
 void Lstm<T>::gradient(Index task) {
-  const Index of_w = outer_sum_tasks(inputs_, in_.symbols), of_r = outer_sum_tasks(units_, false);
-  const Index p = task / (of_w + of_r), i = task % (of_w + of_r);
-  T* kernel_grad = kernel().grad + p * inputs_ * kPanel;
-  if (i < of_w)
-    outer_sum(input_sum(p), inputs_, i, kernel_grad, kPanel);
+  const Index of_input = input_sum().tasks();
+  if (task < of_input)
+    input_sum().run(task);
   else
-    outer_sum(recurrent_sum(p), units_, i - of_w, recurrent_kernel().grad + p * units_ * kPanel, kPanel);
-  if (i == 0 && use_bias_) bias_sum(input_sum(p), inputs_, kernel_grad, this->parameters[2].grad + p * kPanel, kPanel);
+    recurrent_sum().run(task - of_input);
 }
 
 // ---- transposed copies ---------------------------------------------------------------------------------------------

@@ -58,8 +58,8 @@ class Lstm : public Op<T> {
   void step_backward(Index t, Index p, T* dh, Rows rows);
   void state_gradient(Index t, T* dh, bool accumulate, const Share& share);
   void input_gradient(const Share& share);
-  OuterSum<T> input_sum(Index p) const;
-  OuterSum<T> recurrent_sum(Index p) const;
+  OuterSum<T> input_sum() const;
+  OuterSum<T> recurrent_sum() const;
 
   // parameters[..] by name
   const Parameter<T>& kernel() const { return this->parameters[0]; }
