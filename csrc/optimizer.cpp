@@ -6,7 +6,7 @@
 namespace pyrnn {
 
 namespace {
-constexpr Index kWeightsPerTask = 8192;  // fixed, so that the norm's partial sums do not depend on threads
+constexpr Index kWeightsPerTask = 2048;  // fixed, so that the norm's partial sums do not depend on threads
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -84,24 +85,30 @@ FlushDenormals::FlushDenormals() : saved_(0) {}
 FlushDenormals::~FlushDenormals() {}
 #endif
 
-// The progress of a team through its phases. Threads take tasks from a counter and wait for tasks, never for each
-// other: a thread that the system suspends between tasks holds up nobody.
+struct alignas(64) Counter {
+  std::atomic<Index> value{0};
+};
+
+// The progress of a team through its phases. Each thread has its own run of a phase's tasks, the same one batch after
+// batch, so that it finds in its caches what it left there; done with it, it helps the others. Threads wait for tasks,
+// never for each other: one that the system suspends between tasks holds up nobody.
 class Team {
  public:
-  explicit Team(std::initializer_list<Phase> phases) : phases_(phases) {}
+  // `next`: a counter for each phase and thread, at zero
+  Team(std::initializer_list<Phase> phases, Counter* next) : phases_(phases), next_(next) {}
 
   void work(const Part& part) {
     FlushDenormals flush;
     std::size_t i = 0;
     for (const Phase& phase : phases_) {
-      Index left = phase.is_together() ? part.count : phase.tasks;
+      const Index pieces = phase.is_together() ? part.count : phase.tasks;
       Index done_here = 0;
       if (phase.is_together())
         run(phase, part), done_here = 1;
       else
-        for (Index task; !failed_ && (task = next_[i]++) < phase.tasks; done_here++) run(phase, task);
+        done_here = run_tasks(phase, part, next_ + Index(i) * part.count);
       if (done_here) done_[i].fetch_add(done_here, std::memory_order_acq_rel);
-      if (!wait_until([&] { return done_[i].load(std::memory_order_acquire) >= left; })) return;
+      if (!wait_until([&] { return done_[i].load(std::memory_order_acquire) >= pieces; })) return;
       i++;
     }
   }
@@ -118,6 +125,18 @@ class Team {
 
  private:
   struct Stopped {};
+
+  // The tasks of this part's own run, then what is left of the others'
+  Index run_tasks(const Phase& phase, const Part& part, Counter* next) {
+    Index done_here = 0;
+    for (int i = 0; i < part.count; i++) {
+      const int of = (part.index + i) % part.count;
+      const Part::Range tasks = Part{of, part.count}.of(phase.tasks);
+      for (Index n; !failed_ && (n = next[of].value++) < tasks.end - tasks.begin; done_here++)
+        run(phase, tasks.begin + n);
+    }
+    return done_here;
+  }
 
   template <class Piece>
   void run(const Phase& phase, const Piece& piece) {
@@ -150,7 +169,7 @@ class Team {
   }
 
   std::initializer_list<Phase> phases_;
-  alignas(64) std::atomic<Index> next_[kMaxPhases] = {};
+  Counter* next_;
   alignas(64) std::atomic<Index> done_[kMaxPhases] = {};
   alignas(64) std::atomic<Index> arrived_{0};
   std::atomic<bool> failed_{false};
@@ -175,7 +194,11 @@ void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   }
 #if defined(_OPENMP)
   // One team for all phases: each team that OpenMP gathers and dismisses waits for its slowest thread.
-  Team team(phases);
+  static thread_local std::vector<Counter> counters;  // kept: a batch shall allocate nothing
+  const std::size_t needed = phases.size() * std::size_t(threads);
+  if (counters.size() < needed) counters = std::vector<Counter>(needed);
+  for (Counter& counter : counters) counter.value = 0;
+  Team team(phases, counters.data());
 #pragma omp parallel num_threads(threads)
   team.work({omp_get_thread_num(), omp_get_num_threads(), &team});
   team.rethrow();

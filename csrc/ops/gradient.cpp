@@ -8,7 +8,7 @@ namespace pyrnn {
 namespace {
 
 constexpr Index kChunk = 256;    // terms summed before they are added to memory; a panel's chunk stays in the L2 cache
-constexpr Index kTaskRows = 48;  // rows of a gradient per task: eight tiles, and enough tasks for many threads
+constexpr Index kTaskRows = 24;  // rows of a gradient per task: four tiles, and enough tasks for many threads
 
 }  // namespace
 
