@@ -24,6 +24,9 @@ def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None:
     """Use `n` threads from now on; 0 is the default: PYRNN_NUM_THREADS, else OpenMP's maximum within the affinity mask."""
 
+def fma_peak(dtype: str) -> float:
+    """Flops per second of fused multiply-adds on registers of this dtype, all threads at work, measured in 0.1 s."""
+
 def one_hot_ids(x: Array) -> npt.NDArray[np.int32] | None:
     """Ids [...] of x [..., V] (bool, uint8, float32, float64) where every last-axis row is exactly one-hot, else None."""
 

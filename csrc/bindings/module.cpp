@@ -6,6 +6,7 @@
 #include "../cpu.h"
 #include "../one_hot.h"
 #include "../parallel.h"
+#include "../probe.h"
 #include "arrays.h"
 
 namespace pyrnn {
@@ -34,6 +35,13 @@ std::optional<py::array_t<std::int32_t>> ids_of_one_hot(const py::array& x) {
   return ids;
 }
 
+double fma_peak_of(const std::string& dtype) {
+  if (dtype != "float32" && dtype != "float64")
+    throw py::value_error("fma_peak: dtype must be float32 or float64, got " + dtype);
+  py::gil_scoped_release release;
+  return dtype == "float32" ? fma_peak<float>() : fma_peak<double>();
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -46,6 +54,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("cpu_info", &cpu_info);
   m.def("get_num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);
+  m.def("fma_peak", &fma_peak_of, "dtype"_a);
   m.def("one_hot_ids", &ids_of_one_hot, "x"_a.noconvert());
   bind_functions(m);
   bind_network(m);

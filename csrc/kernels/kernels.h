@@ -106,6 +106,9 @@ struct Kernels {
   void (*scale)(Index n, T factor, T* x);
   // dst[c, r] = src[r, c]
   void (*transpose)(Index rows, Index columns, const T* src, Index src_stride, T* dst, Index dst_stride);
+
+  // n multiply-adds on each of as many registers as keep the core busy, begun from x, summed into x. Returns the flops.
+  double (*multiply_adds)(Index n, T* x);
 };
 
 struct KernelTables {

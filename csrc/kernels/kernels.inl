@@ -22,6 +22,7 @@ namespace {
 #include "gemm.h"
 #include "loss.h"
 #include "lstm.h"
+#include "probe.h"
 #include "random.h"
 #include "update.h"
 
@@ -45,7 +46,8 @@ constexpr Kernels<T> table() {
           adam<T>,
           sum_of_squares<T>,
           scale<T>,
-          transpose<T>};
+          transpose<T>,
+          multiply_adds<T>};
 }
 
 }  // namespace
