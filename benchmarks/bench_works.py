@@ -1,26 +1,30 @@
-"""The works of works.py in pyrnn and, where it is installed, in PyTorch."""
+"""The works of works.py in pyrnn and, where they are installed, in the other systems."""
 
 import importlib.util
 import os
 
 import pytest
 
-from benchmarks.works import SYSTEMS, WORKS, check, system
+from benchmarks.systems import SYSTEMS, library
+from benchmarks.works import WORKS, check
 
-INSTALLED = [name for name in SYSTEMS if name == "pyrnn" or importlib.util.find_spec(name)]
+INSTALLED = [name for name, system in SYSTEMS.items() if all(map(importlib.util.find_spec, system.needs))]
 
 
 @pytest.mark.parametrize("name", INSTALLED)
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_work(work, name, benchmark):
-    library = system(name)
-    check(work, library.answer(work), system("pyrnn").answer(work))
+    if not SYSTEMS[name].does(work):
+        pytest.skip(f"{SYSTEMS[name].title} does not do this work")
+    system = library(name)
+    system.set_threads(1 if work.serial else os.cpu_count() or 1)
+    check(work, system.answer(work), library("pyrnn").answer(work))
     benchmark.group = work.name
     benchmark.extra_info |= {
-        "system": library.describe(),
+        "system": system.describe(),
         "batches": work.batches,
         "batches of the work": work.scale,
         "malloc keeps memory": "MALLOC_TOP_PAD_" in os.environ,
         "load": os.getloadavg()[0],
     }
-    benchmark(library.go(work))
+    benchmark(system.go(work))

@@ -1,106 +1,99 @@
-"""pyrnn and PyTorch on the same works, in turns, in one sitting: a Markdown table of medians and ratios.
+"""pyrnn and the other systems on the same works, in turns, in one sitting: a Markdown table of medians and ratios.
 
     python -m benchmarks.compare
-    python -m benchmarks.compare --only addition --torch-python ~/torch/bin/python
+    python -m benchmarks.compare --only addition --peer-python ~/peers/bin/python --json compare.json
 
-Each system runs in processes of its own, PyTorch's where glibc's malloc is told to keep memory: without that its
-training steps are up to 1.8 times slower. A work counts only where the answers of both agree.
+Each system runs in processes of its own, those that are installed. Above 1x, pyrnn is faster. A work counts only where
+all answers agree. "Of peak" is the work's fewest flops in pyrnn's time, over the multiply-adds that pyrnn's probe
+reaches on as many threads in the same process.
 """
 
-import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
-import time
-from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
-from .works import SYSTEMS, WORKS, check, system
-
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "4000000000",
-    "MALLOC_TOP_PAD_": "100000000",
-}
-ROOT = Path(__file__).parents[1]
+from . import first_epoch
+from .measure import Found, measure
+from .report import Sitting, duration, parser_for
+from .systems import SYSTEMS, installed
+from .works import WORKS, Work, check
 
 
-class Found(TypedDict):
-    system: str
-    answer: list[float]
-    seconds: float
-
-
-def measure(name: str, number: int, threads: int, repeat: int) -> Found:
-    """In this process: the answer of one work and the median of its seconds."""
-    work = WORKS[number]
-    library = system(name)
-    library.set_threads(threads)
-    answer = library.answer(work)
-    go = library.go(work)
-    go()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        go()
-        times.append(time.perf_counter() - start)
-    seconds = statistics.median(times) / work.batches * work.scale
-    return {"system": library.describe(), "answer": answer, "seconds": seconds}
-
-
-def measure_elsewhere(name: str, number: int, args: argparse.Namespace) -> Found:
-    python = args.torch_python if name == "torch" else sys.executable
-    settings = ["--threads", str(args.threads), "--repeat", str(args.repeat), "--measure", name, str(number)]
-    result = subprocess.run(
-        [python, "-m", "benchmarks.compare", *settings],
-        cwd=ROOT,
-        env=os.environ | KEEP_MEMORY if name == "torch" else None,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found: Found = json.loads(result.stdout)
+def take_turns(
+    names: list[str], work: Work, *, turns: int, threads: int, repeat: int, peer_python: str
+) -> dict[str, list[Found]]:
+    """What each system found at each of its turns, once all agree."""
+    found: dict[str, list[Found]] = {name: [] for name in names}
+    for _ in range(turns):
+        for name in names:
+            found[name] += measure(name, [work], threads=threads, repeat=repeat, peer_python=peer_python)
+            check(work, found["pyrnn"][0]["answer"], found[name][-1]["answer"])
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def summary(work: Work, found: dict[str, list[Found]]) -> dict[str, Any]:
+    seconds = {name: statistics.median(turn["seconds"] for turn in turns) for name, turns in found.items()}
+    peak = max(turn["peak"] for turn in found["pyrnn"])
+    return {
+        "work": work.name,
+        "seconds": seconds,
+        "ratios": {name: value / seconds["pyrnn"] for name, value in seconds.items() if name != "pyrnn"},
+        "flops": work.flops() * work.scale,
+        "peak": peak,
+        "of peak": work.flops() * work.scale / seconds["pyrnn"] / peak,
+        "times of one go": {name: [turn["times"] for turn in turns] for name, turns in found.items()},
+        "goes per work": work.scale / work.batches,
+    }
+
+
+def row(result: dict[str, Any], names: list[str]) -> str:
+    seconds, ratios = result["seconds"], result["ratios"]
+    cells = [result["work"], duration(seconds["pyrnn"]), f"{result['of peak']:.0%}"]
+    for name in names[1:]:
+        cells.append(f"{duration(seconds[name])}, **{ratios[name]:.2f}x**" if name in seconds else "-")
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = parser_for(__doc__)
     parser.add_argument("--only", default="", help="the works whose name contains this")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each system (default: all)")
     parser.add_argument("--turns", type=int, default=3, help="processes per system and work (default: 3)")
     parser.add_argument("--repeat", type=int, default=5, help="timings per process (default: 5)")
-    parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch (default: this one)")
-    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--peer-python", default=sys.executable, help="a Python that has the others (default: this one)"
+    )
+    parser.add_argument("--without", nargs="*", default=[], choices=[name for name in SYSTEMS if name != "pyrnn"])
+    parser.add_argument("--epochs", type=int, default=3, help="runs of two whole epochs each (default: 3; 0: none)")
     args = parser.parse_args()
-    if args.measure:
-        name, number = args.measure
-        print(json.dumps(measure(name, int(number), args.threads, args.repeat)))
-        return 0
+    works = [work for work in WORKS if args.only in work.name]
+    if not works:
+        parser.error(f"--only must be part of a work's name, got {args.only!r}; they are {[w.name for w in WORKS]}")
+    names = [name for name in SYSTEMS if name not in args.without and installed(name, args.peer_python)]
 
-    imports = [args.torch_python, "-c", "import numpy, torch"]
-    if subprocess.run(imports, check=False, stderr=subprocess.DEVNULL).returncode:
-        parser.error(f"{args.torch_python} has no PyTorch with NumPy; name a Python that has, with --torch-python")
-    load = os.getloadavg()[0]
-    print("| work | pyrnn | PyTorch | ratio |\n|---|---|---|---|", flush=True)
+    sitting = Sitting(args)
+    print(f"| work | pyrnn | of peak | {' | '.join(SYSTEMS[name].title for name in names[1:])} |")
+    print(f"|{'---|' * (len(names) + 2)}", flush=True)
+    results: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
-    for number, work in enumerate(WORKS):
-        if args.only not in work.name:
-            continue
-        seconds: dict[str, list[float]] = {name: [] for name in SYSTEMS}
-        answers = {}
-        for _ in range(args.turns):
-            for name in SYSTEMS:
-                found = measure_elsewhere(name, number, args)
-                versions[name], answers[name] = found["system"], found["answer"]
-                seconds[name].append(found["seconds"])
-        check(work, answers["pyrnn"], answers["torch"])
-        pyrnn, torch = (statistics.median(seconds[name]) for name in SYSTEMS)
-        print(f"| {work.name} | {pyrnn * 1e3:.4g} ms | {torch * 1e3:.4g} ms | {torch / pyrnn:.2f}x |", flush=True)
-    loads = f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after"
-    print(f"\n{', '.join(versions.values())}; {args.threads} threads; {loads}")
-    return 0
+    for work in works:
+        able = [name for name in names if SYSTEMS[name].does(work)]
+        found = take_turns(
+            able, work, turns=args.turns, threads=args.threads, repeat=args.repeat, peer_python=args.peer_python
+        )
+        versions |= {name: turns[0]["system"] for name, turns in found.items()}
+        results.append(summary(work, found))
+        print(row(results[-1], names), flush=True)
+    peaks = {
+        f"{work.dtype} on {1 if work.serial else args.threads}": result["peak"]
+        for work, result in zip(works, results, strict=True)
+    }
+    epochs = first_epoch.compare(works, args.epochs, args.threads)
+    print(f"\n{', '.join(versions.values())}; {args.threads} threads, streamed steps on one")
+    print(f"Peak: {', '.join(f'{peak / 1e9:.0f} GFLOPS of {name}' for name, peak in peaks.items())}")
+    sitting.end(versions=versions, works=results, first_epochs=epochs)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""The works in pyrnn, by its public face: what a user of `fit` and `predict` gets."""
+"""The works in pyrnn, by its public face: what a user of `fit`, `predict` and `stream` gets."""
 
 from collections.abc import Callable
 
@@ -7,22 +7,32 @@ import numpy as np
 import pyrnn
 from pyrnn import layers, optimizers
 
-from .works import ANSWER, Work, rate
+from .works import Work, rate
 
 
 def build(work: Work) -> pyrnn.Sequential:
-    sequences = work.kind == "cell"
     model = pyrnn.Sequential([pyrnn.Input((work.steps, work.inputs))], dtype=work.dtype)
-    model.add(layers.LSTM(work.hidden, return_sequences=sequences))
+    model.add(layers.LSTM(work.hidden, return_sequences=work.sequences))
     if work.kind == "addition":
-        model.add(layers.RepeatVector(ANSWER))
+        model.add(layers.RepeatVector(work.answer))
         model.add(layers.LSTM(work.hidden, return_sequences=True))
-        model.add(layers.TimeDistributed(layers.Dense(work.inputs, activation="softmax")))
+        model.add(layers.TimeDistributed(layers.Dense(work.outputs(), activation="softmax")))
     elif work.kind == "text":
-        model.add(layers.Dense(work.inputs, activation="softmax"))
+        model.add(layers.Dense(work.outputs(), activation="softmax"))
     elif work.kind == "small":
-        model.add(layers.Dense(1))
+        model.add(layers.Dense(work.outputs()))
     model.set_weights(work.weights())
+    return model
+
+
+def compiled(work: Work) -> pyrnn.Sequential:
+    """As it is timed."""
+    model = build(work)
+    optimizer = {
+        "text": optimizers.RMSprop(0.01),
+        "cell": optimizers.SGD(1e-6),  # PyTorch is timed without an update
+    }.get(work.kind, optimizers.Adam())
+    model.compile(optimizer=optimizer, loss=loss(work))
     return model
 
 
@@ -31,25 +41,45 @@ def loss(work: Work) -> str:
 
 
 def answer(work: Work) -> list[float]:
+    x, y = work.data()
     model = build(work)
-    x, y = (array[: work.batch] for array in work.data())
+    if work.kind == "stream":
+        stream = model.stream(batch_size=1)
+        return [float(value) for step in x[:50, 0] for value in stream.step(step if work.ids else step[None])[0, :4]]
+    x, y = x[: work.batch], y[: work.batch]
     if work.train:
         model.compile(optimizer=optimizers.SGD(rate(work)), loss=loss(work))
         return [float(model.train_on_batch(x, y)) for _ in range(3)]
-    return [float(value) for value in model.predict(x, verbose=0).ravel()[:: x.size // 16]]
+    outputs = model.predict(x, verbose=0)
+    return [float(value) for value in outputs.ravel()[:: outputs.size // 16]]
 
 
 def go(work: Work) -> Callable[[], object]:
-    model = build(work)
     x, y = work.data()
+    if work.serial:
+        return go_streamed(work)
     if not work.train:
+        model = build(work)
         return lambda: model.predict(x, batch_size=work.batch, verbose=0)
-    optimizer = {
-        "text": optimizers.RMSprop(0.01),
-        "cell": optimizers.SGD(1e-6),  # PyTorch is timed without an update
-    }.get(work.kind, optimizers.Adam())
-    model.compile(optimizer=optimizer, loss=loss(work))
+    model = compiled(work)
     return lambda: model.fit(x, y, batch_size=work.batch, verbose=0)
+
+
+def go_streamed(work: Work) -> Callable[[], object]:
+    stream = build(work).stream(batch_size=1)
+    if work.kind == "run":
+        sequence, outputs = work.data()[0][0][:, None], np.empty((work.steps, 1, work.hidden), work.dtype)
+        return lambda: stream.run(sequence, outputs)
+    x = work.data()[0][:, 0]
+    steps = x.tolist() if work.ids else list(x[:, None])
+    out = np.empty((1, work.hidden), work.dtype)
+
+    def run() -> None:
+        step = stream.step
+        for values in steps:
+            step(values, out)
+
+    return run
 
 
 def describe() -> str:

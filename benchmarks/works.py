@@ -1,19 +1,15 @@
-"""The works that pyrnn and PyTorch are compared on: shapes, data and starting weights, the same for both.
+"""The works that pyrnn and others are compared on: shapes, data and starting weights, the same for all.
 
 Letters: T steps, B batch, I inputs, H units, V symbols.
 """
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-
-ANSWER = 4  # characters of an answer in the addition work: those of a sum of three-digit numbers
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,8 @@ class Work:
     """A network, its data, and how much of it is timed: `batches` in one go, told as the seconds of `scale` batches."""
 
     name: str
-    kind: str  # addition, text: as the tasks; cell: an LSTM alone; small: LSTM, Dense(1), mean squared error
+    kind: str  # addition, text: as the tasks; cell: an LSTM alone; small: LSTM, Dense(1), mean squared error;
+    #            run: an LSTM alone on one sequence, its steps in one call; stream: each in a call of its own
     inputs: int  # I, or V where ids come in
     hidden: int
     batch: int
@@ -30,6 +27,18 @@ class Work:
     scale: float = 1.0
     dtype: str = "float32"
     train: bool = True
+    ids: bool = False
+    answer: int = 0  # characters of an answer, in addition
+
+    @property
+    def sequences(self) -> bool:
+        """Whether the LSTM's outputs at all steps are the network's."""
+        return self.kind in ("cell", "run")
+
+    @property
+    def serial(self) -> bool:
+        """One step of one row is too little to share: every system is fastest on one thread."""
+        return self.kind in ("run", "stream")
 
     def weights(self) -> list[Array]:
         """Starting weights in the order and with the axes of Keras: of each LSTM, then of the dense layer."""
@@ -38,50 +47,55 @@ class Work:
         shapes: list[tuple[int, ...]] = []
         for i, h in lstms:
             shapes += [(i, 4 * h), (h, 4 * h), (4 * h,)]
-        if self.kind != "cell":
-            outputs = 1 if self.kind == "small" else inputs
+        if outputs := self.outputs():
             shapes += [(hidden, outputs), (outputs,)]
         rng = np.random.default_rng(1)
         return [rng.uniform(-1, 1, shape).astype(self.dtype) / np.sqrt(hidden).astype(self.dtype) for shape in shapes]
+
+    def outputs(self) -> int:
+        """Of the dense layer on top; 0 where there is none."""
+        return {"addition": self.inputs, "text": self.inputs, "small": 1}.get(self.kind, 0)
 
     def data(self) -> tuple[Array, Array]:
         """x and y of all batches: ids [N, T] or values [N, T, I]; ids [N] or [N, answer], or values like the output."""
         rng = np.random.default_rng(2)
         N, T = self.batches * self.batch, self.steps
+
+        def ids(shape: tuple[int, ...]) -> Array:
+            return rng.integers(0, self.inputs, shape, np.uint8)
+
+        def values(shape: tuple[int, ...]) -> Array:
+            return rng.standard_normal(shape).astype(self.dtype)
+
+        x = ids((N, T)) if self.ids else values((N, T, self.inputs))
         if self.kind in ("addition", "text"):
-            answers = (N, ANSWER) if self.kind == "addition" else (N,)
-            return rng.integers(0, self.inputs, (N, T), np.uint8), rng.integers(0, self.inputs, answers, np.uint8)
-        outputs = (N, T, self.hidden) if self.kind == "cell" else (N, 1)
-        x, y = rng.standard_normal((N, T, self.inputs)), rng.standard_normal(outputs)
-        return x.astype(self.dtype), y.astype(self.dtype)
+            return x, ids((N, self.answer) if self.answer else (N,))
+        return x, values((N, T, self.hidden) if self.sequences else (N, 1))
 
+    def flops(self) -> float:
+        """The fewest flops of a batch: none for what is known without them.
 
-class System(Protocol):
-    """What pyrnn_works and torch_works have."""
+        A one-hot row's product is a row of the matrix, the state before step 0 is zero, a repeated vector needs its
+        product once, and x needs no gradient where no weights lie below it.
+        """
+        H, T = self.hidden, self.steps
+        gates = 8 * H  # flops per row and input: a multiply and an add for each of the 4 H gates
+        recurrences = T if self.kind == "stream" else T - 1
+        products = [(0 if self.ids else T * self.inputs * gates, False), (recurrences * H * gates, True)]
+        if self.kind == "addition":
+            products += [(H * gates, True), ((self.answer - 1) * H * gates, True)]
+        products += [(2 * H * self.outputs() * max(self.answer, 1), True)]
+        # y = x W costs as much again for dW, and again for dx
+        return self.batch * sum(flops * (2 + needs_dx if self.train else 1) for flops, needs_dx in products)
 
-    def answer(self, work: Work) -> list[float]:
-        """What both must agree on: the losses of three SGD updates on the first batch, or some outputs for it."""
-
-    def go(self, work: Work) -> Callable[[], object]:
-        """A function that does all batches once; data, weights and optimizer are made outside of it."""
-
-    def set_threads(self, threads: int) -> None: ...
-
-    def describe(self) -> str: ...
-
-
-SYSTEMS = {"pyrnn": "benchmarks.pyrnn_works", "torch": "benchmarks.torch_works"}
-
-
-def system(name: str) -> System:
-    """Imports it only now: PyTorch may not be there, and neither should load in the process of the other."""
-    module: System = importlib.import_module(SYSTEMS[name])
-    return module
+    def in_turns_of(self, flops: float, most: int = 1000) -> "Work":
+        """The same with so many batches in one go that they hold about this many flops."""
+        return replace(self, batches=max(1, min(most, round(flops / self.flops()))))
 
 
 def rate(work: Work) -> float:
-    """A learning rate for `answer` that moves the loss, so that wrong gradients show: a long mean has small ones."""
-    return 100.0 if work.kind == "cell" else 0.5
+    """A learning rate for `answer` that moves the loss, so that wrong gradients show: a mean over H has small ones."""
+    return 100.0 * work.hidden / 128 if work.kind == "cell" else 0.5
 
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
@@ -94,14 +108,34 @@ def check(work: Work, a: list[float], b: list[float]) -> None:
         raise AssertionError(f"{work.name}: the answers differ by {worst:.1e}: {a} and {b}")
 
 
+def cell(inputs: int, hidden: int, batch: int, steps: int, batches: int, train: bool, dtype: str = "float32") -> Work:
+    name = f"LSTM {'fwd+bwd' if train else 'fwd'} {dtype} I{inputs} H{hidden} B{batch} T{steps}"
+    return Work(name, "cell", inputs, hidden, batch, steps, batches, dtype=dtype, train=train)
+
+
+def streamed(inputs: int, hidden: int, ids: bool) -> list[Work]:
+    """Both told as the seconds of one step."""
+    name = f"streamed step H{hidden}, {f'ids of {inputs}' if ids else f'{inputs} value'} in"
+    steps = 5000
+    return [
+        Work(name, "stream", inputs, hidden, 1, 1, steps, train=False, ids=ids),
+        Work(f"{name}, many per call", "run", inputs, hidden, 1, steps, 1, scale=1 / steps, train=False, ids=ids),
+    ]
+
+
 WORKS = [
-    Work("addition epoch H128 D3 B128", "addition", 12, 128, 128, 7, batches=40, scale=45_000 / 128),
-    Work("text epoch H128 W40 B128", "text", 57, 128, 128, 40, batches=16, scale=200_285 / 128),
-    Work("LSTM fwd float32 I128 H128 B128 T40", "cell", 128, 128, 128, 40, batches=8, train=False),
-    Work("LSTM fwd+bwd float32 I128 H128 B128 T40", "cell", 128, 128, 128, 40, batches=8),
-    Work("LSTM fwd float32 I512 H512 B64 T100", "cell", 512, 512, 64, 100, batches=2, train=False),
-    Work("LSTM fwd+bwd float32 I512 H512 B64 T100", "cell", 512, 512, 64, 100, batches=2),
-    Work("LSTM fwd float64 I128 H128 B128 T40", "cell", 128, 128, 128, 40, batches=4, dtype="float64", train=False),
-    Work("LSTM fwd+bwd float64 I128 H128 B128 T40", "cell", 128, 128, 128, 40, batches=4, dtype="float64"),
-    Work("small step LSTM32 B32 T20", "small", 8, 32, 32, 20, batches=100),
+    Work("addition epoch H128 D3 B128", "addition", 12, 128, 128, 7, 40, scale=45_000 / 128, ids=True, answer=4),
+    Work("addition epoch H300 D5 B128", "addition", 12, 300, 128, 11, 10, scale=45_000 / 128, ids=True, answer=6),
+    Work("text epoch H128 W40 B128", "text", 57, 128, 128, 40, 16, scale=200_285 / 128, ids=True),
+    cell(128, 128, 128, 40, 8, train=False),
+    cell(128, 128, 128, 40, 8, train=True),
+    cell(512, 512, 64, 100, 2, train=False),
+    cell(512, 512, 64, 100, 2, train=True),
+    cell(128, 128, 128, 40, 4, train=False, dtype="float64"),
+    cell(128, 128, 128, 40, 4, train=True, dtype="float64"),
+    Work("small step LSTM32 B32 T20", "small", 8, 32, 32, 20, 100),
+    *streamed(57, 128, ids=True),
+    *streamed(1, 32, ids=False),
+    *streamed(1, 64, ids=False),
+    *streamed(1, 128, ids=False),
 ]

@@ -1,0 +1,54 @@
+"""The benchmarks' own arithmetic, and that each kind of work still runs; how long it takes is none of a test's business."""
+
+import dataclasses
+
+import pytest
+
+import pyrnn
+from benchmarks.measure import measure_here
+from benchmarks.works import WORKS, cell, check
+
+H = 128
+
+
+def work(name):
+    return next(work for work in WORKS if work.name.startswith(name))
+
+
+def test_the_fewest_flops():
+    # by hand: forward, with 8 H^2 flops for each row's recurrent product; training costs as much again for dx and for dW
+    text = 39 * 8 * H * H + 2 * H * 57
+    addition = (6 + 3 + 1) * 8 * H * H + 4 * 2 * H * 12
+    assert work("text").flops() == 128 * 3 * text
+    assert work("addition epoch H128").flops() == 128 * 3 * addition
+    assert cell(H, H, 128, 40, 1, train=False).flops() == 128 * (39 + 40) * 8 * H * H
+    assert cell(H, H, 128, 40, 1, train=True).flops() == 128 * (3 * 39 + 2 * 40) * 8 * H * H  # no dx below
+    assert work("streamed step H128, ids").flops() == 8 * H * H
+    assert work("streamed step H64").flops() == 8 * 64 * (64 + 1)
+
+
+@pytest.fixture
+def threads_as_before():
+    yield
+    pyrnn.set_num_threads(0)
+
+
+@pytest.mark.usefixtures("threads_as_before")
+@pytest.mark.parametrize("kind", ["addition", "text", "cell", "small", "stream", "run"])
+def test_every_kind_of_work_runs_in_pyrnn(kind):
+    whole = next(work for work in WORKS if work.kind == kind)
+    steps = 60 if kind == "run" else min(whole.steps, 3)
+    batches = 60 if kind == "stream" else 2
+    part = dataclasses.replace(whole, hidden=16, batch=min(whole.batch, 4), steps=steps, batches=batches, scale=10)
+    found = measure_here("pyrnn", dataclasses.replace(part, inputs=16), threads=1, repeat=3)
+    assert len(found["times"]) == 3 and found["seconds"] == sorted(found["times"])[1] / batches * 10
+    assert found["peak"] > 0 and found["system"].startswith("pyrnn ")
+    assert len(set(found["answer"])) > 1, "an answer that is always the same checks nothing"
+
+
+def test_answers_that_differ_are_refused():
+    given = work("text")
+    check(given, [1.0, 2.0], [1.00001, 2.0])
+    for other in ([1.001, 2.0], [float("nan"), 2.0]):
+        with pytest.raises(AssertionError, match="text epoch H128 W40 B128: the answers differ by"):
+            check(given, [1.0, 2.0], other)
