@@ -271,6 +271,21 @@ void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Ind
     std::copy_n(&all[std::size_t(at)], sizes[i], gradients[i]);
 }
 
+template <class T>
+void activation(Activation activation, Index n, const T* x, T* y) {
+  constexpr Index kChunk = 4096;
+  const Index whole = n / kBlock * kBlock;
+  parallel_for(divide_up(n, kChunk), false, [&](Index task) {
+    const Index begin = task * kChunk, end = std::min(n, begin + kChunk), end_of_blocks = std::min(whole, end);
+    kernels<T>().activate(activation, 1, end_of_blocks - begin, x + begin, y + begin, 0);
+    if (end == end_of_blocks) return;
+    T rest[kBlock] = {};  // kernels read whole blocks
+    std::copy(x + whole, x + n, rest);
+    kernels<T>().activate(activation, 1, n - whole, rest, rest, 0);
+    std::copy_n(rest, n - whole, y + whole);
+  });
+}
+
 #define PYRNN_INSTANTIATE(T)                                                                                        \
   template void lstm_forward(const LstmShape&, const LstmArrays<T>&);                                               \
   template void lstm_backward(const LstmShape&, const LstmArrays<T>&, const LstmGradients<T>&);                     \
@@ -282,6 +297,7 @@ void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Ind
   template double crossentropy(Index, Index, const T*, const ArrayView&, T*);                                       \
   template void optimizer_step(const OptimizerSpec&, std::int64_t, double, Index, T*, const T*,                     \
                                const std::vector<T*>&);                                                             \
+  template void activation(Activation, Index, const T*, T*);                                                        \
   template void clip_by_global_norm(const std::vector<T*>&, const std::vector<Index>&, double);
 PYRNN_INSTANTIATE(float)
 PYRNN_INSTANTIATE(double)

@@ -57,6 +57,10 @@ template <class T>
 void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, Index n, T* w, const T* g,
                     const std::vector<T*>& slots);
 
+// y = act(x) of n values on their own (no softmax), by the kernels that the layers and gates run
+template <class T>
+void activation(Activation activation, Index n, const T* x, T* y);
+
 // All gradients times min(1, clipnorm / norm of all together), in place
 template <class T>
 void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Index>& sizes, double clipnorm);

@@ -211,6 +211,20 @@ py::tuple crossentropy_of(const py::array& z, const py::array& y) {
   return py::make_tuple(loss, dz);
 }
 
+// ---- Activations: any shape
+
+template <class T>
+py::array activation_of(const py::array& x, Activation kind) {
+  const Shape shape = shape_of(x);
+  const T* from = values<T>(x, "x", shape);
+  auto y = new_array<T>(shape);
+  T* to = data(y);
+  const Index n = x.size();
+  py::gil_scoped_release release;
+  activation(kind, n, from, to);
+  return y;
+}
+
 // ---- Optimizers: results are new arrays
 
 template <class T>
@@ -329,6 +343,10 @@ void bind_functions(py::module_& m) {
       "crossentropy",
       [](const py::array& z, const py::array& y) { return PYRNN_BY_DTYPE(z, "z", crossentropy_of)(z, y); }, "z"_a,
       "y"_a);
+  m.def(
+      "sigmoid", [](const py::array& x) { return PYRNN_BY_DTYPE(x, "x", activation_of)(x, Activation::sigmoid); },
+      "x"_a);
+  m.def("tanh", [](const py::array& x) { return PYRNN_BY_DTYPE(x, "x", activation_of)(x, Activation::tanh); }, "x"_a);
   m.def("sgd_step", &sgd_step, "w"_a, "g"_a, "velocity"_a, "learning_rate"_a, "momentum"_a, "nesterov"_a);
   m.def("rmsprop_step", &rmsprop_step, "w"_a, "g"_a, "v"_a, "momentum_buffer"_a, "average"_a, "learning_rate"_a,
         "rho"_a, "momentum"_a, "epsilon"_a, "centered"_a);
