@@ -1,0 +1,351 @@
+// Prints a hash of the bits of what every kernel and every op computes, one line for each case, so that runs of
+// different processors, instruction sets and numbers of threads can be compared. Losses are not in it: their logarithms
+// are the C library's. Knows nothing of Python.
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu.h"
+#include "network.h"
+#include "parallel.h"
+
+namespace pyrnn {
+
+namespace {
+
+// FNV-1a, 64 bits
+class Hash {
+ public:
+  template <class T>
+  void add(const T* values, Index n) {
+    const unsigned char* bytes = reinterpret_cast<const unsigned char*>(values);
+    for (std::size_t i = 0; i < std::size_t(n) * sizeof(T); i++) state_ = (state_ ^ bytes[i]) * 0x100000001b3u;
+  }
+  template <class T>
+  void add(const std::vector<T>& values) {
+    add(values.data(), Index(values.size()));
+  }
+  template <class T>
+  void print(const std::string& what) const {
+    std::printf("%s %s %016llx\n", what.c_str(), sizeof(T) == 4 ? "float32" : "float64", (unsigned long long)state_);
+  }
+
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325u;
+};
+
+// Numbers in [-1, 1) that need no library: the high bits of Knuth's linear congruential generator
+class Numbers {
+ public:
+  double next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return double(std::int64_t(state_) >> 11) / 4503599627370496.0;
+  }
+  Index below(Index n) { return Index((next() + 1) / 2 * double(n)); }
+  template <class T>
+  std::vector<T> values(Index n, double scale = 1) {
+    std::vector<T> v(static_cast<std::size_t>(n));
+    for (T& x : v) x = T(scale * next());
+    return v;
+  }
+
+ private:
+  std::uint64_t state_ = 20150806;
+};
+
+// ---- kernels, each on its own --------------------------------------------------------------------------------------
+
+constexpr Index kValues = 4096, kRows = 64;
+
+// Every power of two from 2^-60 to 2^60, both signs, then the limits
+template <class T>
+std::vector<T> wide_values(Numbers& numbers) {
+  std::vector<T> x;
+  for (Index i = 0; i < kValues; i++) {
+    const Index power = i % 121 - 60;
+    const double scale = double(std::uint64_t(1) << (power < 0 ? -power : power));
+    x.push_back(T(numbers.next() * (power < 0 ? 1 / scale : scale)));
+  }
+  const T infinity = std::numeric_limits<T>::infinity(), largest = std::numeric_limits<T>::max();
+  const std::vector<T> limits = {0, T(-0.0), infinity, -infinity, largest, -largest, 1, -1};
+  std::copy(limits.begin(), limits.end(), x.begin());
+  return x;
+}
+
+template <class T>
+void digest_activations(Numbers& numbers) {
+  const std::vector<T> wide = wide_values<T>(numbers), x = numbers.values<T>(kValues, 4),
+                       dy = numbers.values<T>(kValues);
+  const std::pair<const char*, Activation> activations[] = {{"linear", Activation::linear},
+                                                            {"tanh", Activation::tanh},
+                                                            {"sigmoid", Activation::sigmoid},
+                                                            {"relu", Activation::relu},
+                                                            {"softmax", Activation::softmax}};
+  for (const auto& [name, activation] : activations) {
+    Hash forward, backward;
+    std::vector<T> y(wide.size()), dx(wide.size());
+    if (activation != Activation::softmax) {  // an infinite logit makes NaN, whose bits are the processor's own
+      kernels<T>().activate(activation, 1, kValues, wide.data(), y.data(), kValues);
+      forward.add(y);
+    }
+    for (const Index features : {1, 5, 16, 63}) {
+      kernels<T>().activate(activation, kRows, features, x.data(), y.data(), 64);
+      kernels<T>().activate_backward(activation, kRows, features, y.data(), dy.data(), dx.data(), 64);
+      forward.add(y), backward.add(dx);
+    }
+    forward.print<T>(std::string("kernel ") + name);
+    backward.print<T>(std::string("kernel ") + name + " backward");
+  }
+}
+
+template <class T>
+void digest_reductions(Numbers& numbers) {
+  const std::vector<T> x = numbers.values<T>(kValues, 10);
+  Hash hash;
+  for (const Index n : {1, 15, 16, 17, 1000}) {
+    T highest, total;
+    kernels<T>().log_sum_exp(n, x.data(), &highest, &total);
+    hash.add(&highest, 1), hash.add(&total, 1);
+  }
+  const double squares = kernels<T>().sum_of_squares(kValues, x.data());
+  hash.add(&squares, 1);
+  std::vector<T> sums(kRows, T(0));
+  kernels<T>().column_sums(kValues / kRows, kRows, x.data(), kRows, sums.data());
+  hash.add(sums);
+  hash.print<T>("kernel reductions");
+
+  Hash of_mask;
+  std::vector<T> mask(kValues);
+  kernels<T>().dropout_mask(kValues, 0.3, 0x123456789abcdefu, 3, 5, 7, mask.data());
+  of_mask.add(mask);
+  of_mask.print<T>("kernel dropout_mask");
+}
+
+template <class T>
+void digest_lstm_step(Numbers& numbers) {
+  const Index n = kRows * kBlock;
+  std::vector<T> gates = numbers.values<T>(4 * n, 6), c(static_cast<std::size_t>(n)), h(c), dc = numbers.values<T>(n);
+  const std::vector<T> c_prev = numbers.values<T>(n, 2), dh = numbers.values<T>(n);
+  const LstmStep<T> step{kRows, gates.data(), c_prev.data(), c.data(), h.data(), dh.data(), dc.data(), kBlock};
+  Hash hash;
+  kernels<T>().lstm_forward(step);
+  hash.add(gates), hash.add(c), hash.add(h);
+  kernels<T>().lstm_backward(step);
+  hash.add(gates), hash.add(dc);
+  hash.print<T>("kernel lstm step");
+}
+
+template <class T>
+void digest_updates(Numbers& numbers) {
+  const UpdateRule<T> rule{T(0.01), T(0.9), true, T(0.9), T(0.9), T(0.999), T(1e-7)};
+  const std::vector<T> g = numbers.values<T>(kValues), zeros(kValues, T(0));
+  std::vector<T> w = numbers.values<T>(kValues), a = zeros, b = zeros, c = zeros;
+  Hash hash;
+  kernels<T>().sgd(rule, kValues, w.data(), g.data(), a.data());
+  hash.add(w), hash.add(a);
+  a = zeros;
+  kernels<T>().rmsprop(rule, kValues, w.data(), g.data(), a.data(), b.data(), c.data());
+  hash.add(w), hash.add(a), hash.add(b), hash.add(c);
+  a = b = zeros;
+  kernels<T>().adam(rule, kValues, w.data(), g.data(), a.data(), b.data());
+  kernels<T>().scale(kValues, T(0.7), w.data());
+  hash.add(w), hash.add(a), hash.add(b);
+  hash.print<T>("kernel updates");
+}
+
+// ---- networks ------------------------------------------------------------------------------------------------------
+
+struct Weight {
+  std::size_t spec;
+  const char* name;
+};
+
+struct Case {
+  const char* name;
+  InputSpec input;
+  Index steps;  // of x, 0: none
+  bool ids;     // x holds ids
+  std::vector<OpSpec> ops;
+  std::vector<Weight> weights;
+  LossKind loss;
+  bool id_targets;
+  OptimizerSpec optimizer;
+};
+
+OpSpec op(OpKind kind, Index units = 0) {
+  OpSpec spec{kind};
+  spec.units = units;
+  return spec;
+}
+OpSpec lstm(Index units, bool return_sequences) {
+  OpSpec spec = op(OpKind::lstm, units);
+  spec.return_sequences = return_sequences;
+  return spec;
+}
+OpSpec with(OpSpec spec, Activation activation) {
+  spec.activation = activation;
+  return spec;
+}
+OpSpec dropout(double rate) {
+  OpSpec spec = op(OpKind::dropout);
+  spec.rate = rate, spec.seed = 42;
+  return spec;
+}
+
+std::vector<Case> cases() {
+  OptimizerSpec adam{OptimizerKind::adam}, rmsprop{OptimizerKind::rmsprop}, sgd{OptimizerKind::sgd};
+  adam.global_clipnorm = 0.5;
+  rmsprop.centered = true, rmsprop.momentum = 0.5, rmsprop.global_clipnorm = 1;
+  sgd.momentum = 0.9, sgd.nesterov = true, sgd.global_clipnorm = 2;
+  OptimizerSpec plain_adam{OptimizerKind::adam};
+  return {
+      {"embedding, lstm, dropout, lstm, softmax; adam",
+       {19, true, true},
+       7,
+       true,
+       {op(OpKind::embedding, 21), lstm(33, true), dropout(0.3), lstm(17, false),
+        with(op(OpKind::dense, 19), Activation::softmax)},
+       {{0, "embeddings"},
+        {1, "kernel"},
+        {1, "recurrent_kernel"},
+        {1, "bias"},
+        {3, "kernel"},
+        {3, "recurrent_kernel"},
+        {3, "bias"},
+        {4, "kernel"},
+        {4, "bias"}},
+       LossKind::crossentropy,
+       true,
+       adam},
+      {"lstm of ids, repeat_vector, lstm, dense by step; rmsprop",
+       {13, true, false},
+       5,
+       true,
+       {lstm(37, false), op(OpKind::repeat_vector, 4), lstm(20, true), op(OpKind::dense, 6)},
+       {{0, "kernel"},
+        {0, "recurrent_kernel"},
+        {0, "bias"},
+        {2, "kernel"},
+        {2, "recurrent_kernel"},
+        {2, "bias"},
+        {3, "kernel"},
+        {3, "bias"}},
+       LossKind::mean_squared_error,
+       false,
+       rmsprop},
+      {"lstm of values, tanh, repeat_vector, relu, dense; adam",
+       {70, true, false},
+       6,
+       false,
+       {lstm(64, false), with(op(OpKind::activation), Activation::tanh), op(OpKind::repeat_vector, 3),
+        with(op(OpKind::dense, 18), Activation::relu), op(OpKind::dense, 5)},
+       {{0, "kernel"}, {0, "recurrent_kernel"}, {0, "bias"}, {3, "kernel"}, {3, "bias"}, {4, "kernel"}, {4, "bias"}},
+       LossKind::mean_absolute_error,
+       false,
+       plain_adam},
+      {"one_hot, softmax within, sigmoid; sgd",
+       {30, false, true},
+       0,
+       true,
+       {op(OpKind::one_hot), with(op(OpKind::dense, 100), Activation::softmax),
+        with(op(OpKind::dense, 80), Activation::tanh), with(op(OpKind::dense, 3), Activation::sigmoid)},
+       {{1, "kernel"}, {1, "bias"}, {2, "kernel"}, {2, "bias"}, {3, "kernel"}, {3, "bias"}},
+       LossKind::binary_crossentropy,
+       false,
+       sgd},
+  };
+}
+
+template <class T>
+ArrayView view(const T* data, DType dtype, std::vector<Index> shape) {
+  ArrayView v;
+  v.data = reinterpret_cast<const char*>(data);
+  v.dtype = dtype;
+  v.ndim = int(shape.size());
+  Index stride = sizeof(T);
+  for (int i = v.ndim; i-- > 0; stride *= shape[std::size_t(i)]) {
+    v.shape[i] = shape[std::size_t(i)];
+    v.strides[i] = stride;
+  }
+  return v;
+}
+
+template <class T>
+constexpr DType kDtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
+
+// Three batches of training, the last one short, then predictions.
+template <class T>
+void digest(const Case& c, Numbers& numbers) {
+  constexpr Index kSamples = 45, kBatch = 38;
+  Network<T> network(c.input, c.ops);
+  for (const Weight& weight : c.weights) {
+    const Parameter<T>& parameter = network.parameter(weight.spec, weight.name);
+    Index n = 1;
+    for (const Index axis : parameter.shape) n *= axis;
+    network.set_weight(parameter, numbers.values<T>(n, 0.3).data());
+  }
+  network.compile({c.loss, false, false, {}}, c.optimizer);
+
+  std::vector<Index> x_shape = {kSamples}, y_shape = network.output_shape(c.steps);
+  if (c.steps) x_shape.push_back(c.steps);
+  const Index per_prediction = y_shape.size() > 1 ? y_shape[0] * y_shape[1] : y_shape[0];
+  y_shape.insert(y_shape.begin(), kSamples);
+  std::vector<std::int32_t> x_ids(static_cast<std::size_t>(kSamples * std::max<Index>(c.steps, 1))), y_ids(kSamples);
+  for (auto& id : x_ids) id = std::int32_t(numbers.below(c.input.features));
+  for (auto& id : y_ids) id = std::int32_t(numbers.below(y_shape.back()));
+  const std::vector<T> x_values = numbers.values<T>(Index(x_ids.size()) * c.input.features);
+  std::vector<T> y_values = numbers.values<T>(kSamples * per_prediction);
+  if (c.loss == LossKind::binary_crossentropy)
+    for (T& y : y_values) y = T(y > 0);
+  std::vector<Index> x_values_shape = x_shape;
+  x_values_shape.push_back(c.input.features);
+  const ArrayView x =
+      c.ids ? view(x_ids.data(), DType::i32, x_shape) : view(x_values.data(), kDtype<T>, x_values_shape);
+  const ArrayView y =
+      c.id_targets ? view(y_ids.data(), DType::i32, {kSamples}) : view(y_values.data(), kDtype<T>, y_shape);
+
+  std::vector<std::int64_t> index;
+  for (Index i = 0; i < kSamples; i++) index.push_back((i * 7) % kSamples);
+  double loss;
+  for (int epoch = 0; epoch < 3; epoch++)
+    for (Index first = 0; first < kSamples; first += kBatch)
+      network.train_batch(x, y, index.data() + first, std::min(kBatch, kSamples - first), 0.01, &loss);
+
+  Hash hash;
+  for (const Weight& weight : c.weights) {
+    const Parameter<T>& parameter = network.parameter(weight.spec, weight.name);
+    std::vector<T> values(static_cast<std::size_t>(parameter.layout.size()));
+    network.get_weight(parameter, values.data());
+    hash.add(values);
+  }
+  std::vector<T> predictions(static_cast<std::size_t>(kSamples * per_prediction));
+  network.predict_batch(x, index.data(), kSamples, predictions.data());
+  hash.add(predictions);
+  hash.print<T>(c.name);
+}
+
+template <class T>
+void digest_all() {
+  Numbers numbers;
+  {
+    FlushDenormals flush;
+    digest_activations<T>(numbers);
+    digest_reductions<T>(numbers);
+    digest_lstm_step<T>(numbers);
+    digest_updates<T>(numbers);
+  }
+  for (const Case& c : cases()) digest<T>(c, numbers);
+}
+
+}  // namespace
+
+}  // namespace pyrnn
+
+int main() {
+  std::fprintf(stderr, "%s, %d threads\n", pyrnn::isa().c_str(), pyrnn::num_threads());
+  pyrnn::digest_all<float>();
+  pyrnn::digest_all<double>();
+}

@@ -1,0 +1,80 @@
+"""The engine without Python, on processors that are not this one: NEON, run by an emulator, has the bits of AVX2 and AVX-512.
+
+`native/digest.cpp` computes every kernel and op and prints a hash for each. A fused multiply-add, a division and a square
+root are rounded once by each of these instruction sets, so nothing less than equality is right.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyrnn
+
+ROOT = Path(__file__).parent.parent
+CROSS = "aarch64-linux-gnu-"
+SYSROOT = Path("/usr/aarch64-linux-gnu")  # where Debian's cross compiler has the libraries that the emulator loads
+SETS_WITH_FMA = [isa for isa in pyrnn.cpu_info()["available"] if isa != "baseline"]
+
+
+def tool(*names):
+    """The first of these programs that is installed, here or beside Python."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    found = [where for name in names if (where := shutil.which(name, path=path))]
+    return found[0] if found else pytest.skip(f"needs {' or '.join(names)}")
+
+
+def run(*command, **environment):
+    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result.stdout
+
+
+def build(folder, *options):
+    cmake, generator = tool("cmake"), tool("ninja", "make")
+    name = "Ninja" if Path(generator).stem == "ninja" else "Unix Makefiles"
+    options = ["-DPYRNN_DIGEST=ON", "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_MAKE_PROGRAM={generator}", *options]
+    run(cmake, "-S", ROOT, "-B", folder, "-G", name, *options)
+    run(cmake, "--build", folder, "--parallel", "2")
+    return folder / "digest"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    tool("c++", "g++", "clang++")
+    return [build(tmp_path_factory.mktemp("host"))]
+
+
+@pytest.fixture(scope="module")
+def neon(tmp_path_factory):
+    """The command that runs digest as an AArch64 processor would."""
+    compilers = [
+        f"-DCMAKE_{language}_COMPILER={tool(CROSS + name)}" for language, name in (("C", "gcc"), ("CXX", "g++"))
+    ]
+    emulator = tool("qemu-aarch64", "qemu-aarch64-static")
+    system = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64"]
+    return [emulator, "-L", SYSROOT, build(tmp_path_factory.mktemp("neon"), *system, *compilers)]
+
+
+def digest(command, threads, isa=""):
+    hashes = run(*command, PYRNN_NUM_THREADS=str(threads), PYRNN_ISA=isa).splitlines()
+    assert len(hashes) == len(set(hashes)) == 36  # 14 of kernels and 4 of networks, in both precisions
+    return hashes
+
+
+@pytest.mark.skipif(not SETS_WITH_FMA, reason="the processor has no fused multiply-add")
+def test_every_instruction_set_here_has_the_same_bits(host):
+    expected = digest(host, 1, SETS_WITH_FMA[0])
+    for isa in SETS_WITH_FMA:
+        for threads in (1, 3):
+            assert digest(host, threads, isa) == expected, f"{isa}, {threads} threads"
+
+
+@pytest.mark.skipif(not SETS_WITH_FMA, reason="the processor has no fused multiply-add")
+def test_neon_has_the_same_bits(host, neon):
+    expected = digest(host, 1, SETS_WITH_FMA[-1])
+    for threads in (1, 3):
+        assert digest(neon, threads) == expected, f"{threads} threads"
