@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ ArrayView view(const py::array& a, const char* name);
 // The values of an array of exactly this dtype and shape, C-contiguous and aligned. Refuses, never converts.
 template <class T>
 const T* values(const py::array& a, const std::string& name, const Shape& shape) {
-  const bool right = py::isinstance<py::array_t<T>>(a) && shape_of(a) == shape;
+  const bool right =
+      py::isinstance<py::array_t<T>>(a) && std::equal(a.shape(), a.shape() + a.ndim(), shape.begin(), shape.end());
   if (!right) refuse(name, describe(kDtypeName<T>, shape), a);
   if (!(a.flags() & py::array::c_style)) refuse(name, describe(kDtypeName<T>, shape) + " in C order", a);
   if (reinterpret_cast<std::uintptr_t>(a.data()) % alignof(T))
@@ -51,7 +53,14 @@ T* data(py::array_t<T>& a) {
   return static_cast<T*>(a.mutable_data());
 }
 
-using IndexArray = py::array_t<std::int64_t, py::array::c_style>;
+// int64 in C order. Not an array_t as an argument: pybind11 makes an empty one of that in every call.
+class IndexArray : public py::array {
+  using Checked = py::array_t<std::int64_t, py::array::c_style>;
+
+ public:
+  PYBIND11_OBJECT(IndexArray, py::array, Checked::check_)
+  const std::int64_t* data() const { return static_cast<const std::int64_t*>(py::array::data()); }
+};
 
 Activation activation_by_name(const std::string& name);
 

@@ -201,7 +201,8 @@ class NetworkOf : public AnyNetwork {
   py::tuple results(F run) {
     require_compiled();
     const std::size_t n = std::size_t(network_.result_count());
-    std::vector<double> means(n);
+    thread_local std::vector<double> means;  // kept, so that a batch asks for no memory
+    means.resize(n);
     {
       py::gil_scoped_release release;
       run(means.data());
