@@ -110,9 +110,10 @@ void Network<T>::lay_out(Planner& memory) {
 }
 
 template <class T>
-std::vector<Index> Network<T>::output_shape(Index steps) const {
-  if (stack_.sequence) return {stack_.fixed_steps ? stack_.fixed_steps : steps, stack_.features};
-  return {stack_.features};
+void Network<T>::output_shape(Index batch, Index steps, std::vector<Index>& shape) const {
+  shape.assign({batch});
+  if (stack_.sequence) shape.push_back(stack_.fixed_steps ? stack_.fixed_steps : steps);
+  shape.push_back(stack_.features);
 }
 
 template <class T>

@@ -52,8 +52,8 @@ class Network {
   ScheduleKind schedule() const { return schedule_.kind; }
   void set_schedule(ScheduleKind wanted);
 
-  // Shape of predict_batch's out without its first axis, for x of `steps` steps
-  std::vector<Index> output_shape(Index steps) const;
+  // Shape of predict_batch's out for a batch of x of `steps` steps
+  void output_shape(Index batch, Index steps, std::vector<Index>& shape) const;
   std::size_t memory() const;
 
  private:

@@ -154,8 +154,8 @@ class NetworkOf : public AnyNetwork {
 
   void predict_batch(const py::array& x, const IndexArray& index, py::array& out) override {
     const ArrayView x_view = view(x, "x");
-    Shape shape = network_.output_shape(x_view.ndim > 1 ? x_view.shape[1] : 1);
-    shape.insert(shape.begin(), index.size());
+    thread_local Shape shape;  // kept, so that a batch asks for no memory
+    network_.output_shape(index.size(), x_view.ndim > 1 ? x_view.shape[1] : 1, shape);
     T* to = writable_values<T>(out, "out", shape);
     const std::int64_t* i = index.data();
     const Index n = index.size();

@@ -31,7 +31,8 @@ class StreamOf : public AnyStream {
   py::object run(const py::array& x, const py::object& out) override {
     const ArrayView steps = view(x, "x");
     if (steps.ndim < 2) throw py::value_error("x must be ids [n, B] or vectors [n, B, I], got " + describe(x));
-    const Shape shape{steps.shape[0], stream_.batch(), stream_.features()};
+    thread_local Shape shape;  // kept, so that a call asks for no memory
+    shape.assign({steps.shape[0], stream_.batch(), stream_.features()});
     py::object result = out.is_none() ? py::array_t<T>(shape) : out;
     T* to = output(result, shape);
     py::gil_scoped_release release;

@@ -289,10 +289,10 @@ void digest(const Case& c, Numbers& numbers) {
   }
   network.compile({c.loss, false, false, {}}, c.optimizer);
 
-  std::vector<Index> x_shape = {kSamples}, y_shape = network.output_shape(c.steps);
+  std::vector<Index> x_shape = {kSamples}, y_shape;
   if (c.steps) x_shape.push_back(c.steps);
-  const Index per_prediction = y_shape.size() > 1 ? y_shape[0] * y_shape[1] : y_shape[0];
-  y_shape.insert(y_shape.begin(), kSamples);
+  network.output_shape(kSamples, c.steps, y_shape);
+  const Index per_prediction = y_shape.size() > 2 ? y_shape[1] * y_shape[2] : y_shape[1];
   std::vector<std::int32_t> x_ids(static_cast<std::size_t>(kSamples * std::max<Index>(c.steps, 1))), y_ids(kSamples);
   for (auto& id : x_ids) id = std::int32_t(numbers.below(c.input.features));
   for (auto& id : y_ids) id = std::int32_t(numbers.below(y_shape.back()));
