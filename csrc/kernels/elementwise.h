@@ -39,11 +39,10 @@ static inline void split_exp(Vec<T> x, Vec<T>& two_to_n, Vec<T>& p) {
   two_to_n = (Vec<T>)(((Bits<T>)shifted + VecTraits<T>::kBias) << VecTraits<T>::kMantissa);
 }
 
-// NaN stays NaN: it compares false with both bounds.
+// NaN stays NaN: of it and a bound, the second operand is taken.
 template <class T>
 static inline Vec<T> clamp(Vec<T> x, T lowest, T highest) {
-  x = x < lowest ? set1<T>(lowest) : x;
-  return x > highest ? set1<T>(highest) : x;
+  return lesser(set1<T>(highest), greater(set1<T>(lowest), x));
 }
 
 template <class T>
@@ -65,7 +64,7 @@ static inline Vec<T> tanh(Vec<T> x) {
   const Bits<T> sign = (Bits<T>)set1<T>(T(-0.0));
   const Vec<T> magnitude = (Vec<T>)((Bits<T>)x & ~sign);
   Vec<T> two_to_n, p;
-  split_exp<T>(T(2) * clamp<T>(magnitude, T(0), Expm1<T>::kTanhSaturates), two_to_n, p);
+  split_exp<T>(T(2) * lesser(set1<T>(Expm1<T>::kTanhSaturates), magnitude), two_to_n, p);
   const Vec<T> e = fma(two_to_n, p, two_to_n - T(1));
   return (Vec<T>)((Bits<T>)(e / (e + T(2))) | ((Bits<T>)x & sign));
 }
