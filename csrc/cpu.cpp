@@ -1,6 +1,7 @@
 #include "cpu.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 #include "kernels/kernels.h"
@@ -62,6 +63,19 @@ std::vector<std::string> available_isas() {
 }
 
 std::string isa() { return active().name; }
+
+double cache_bytes() {
+  // Linux knows what one core shares with its neighbours; sysconf may add up the caches of a whole package.
+  static const double bytes = [] {
+    double kilobytes = 0;
+    for (const char* level : {"3", "2"}) {
+      std::ifstream file(std::string("/sys/devices/system/cpu/cpu0/cache/index") + level + "/size");
+      if (file >> kilobytes) return kilobytes * 1024;
+    }
+    return 16e6;
+  }();
+  return bytes;
+}
 
 template <>
 const Kernels<float>& kernels<float>() {

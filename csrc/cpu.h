@@ -1,4 +1,5 @@
-// Which instruction set's kernels run: the best that the processor has, or the one that PYRNN_ISA names.
+// The processor: which instruction set's kernels run (the best that it has, or the one that PYRNN_ISA names), and its
+// caches.
 #pragma once
 
 #include <string>
@@ -11,5 +12,8 @@ std::vector<std::string> available_isas();
 
 // The one in use. Throws std::invalid_argument when PYRNN_ISA names none of available_isas().
 std::string isa();
+
+// Bytes of the largest cache that a core can use; 16 MB where the system does not tell.
+double cache_bytes();
 
 }  // namespace pyrnn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "cpu.h"
 #include "parallel.h"
 
 namespace pyrnn {
@@ -15,7 +16,6 @@ constexpr Index kLeastRowsPerTask = 6;  // one tile: fewer would leave registers
 constexpr double kSerialWork = 2e5;     // multiply-adds below which waking threads costs more than it saves
 constexpr double kMeetingWork = 2.5e4;  // multiply-adds of a step below which meeting after it does
 constexpr Index kRowsPerThread = 16;  // below, weights that overflow the cache are fetched more slowly than multiplied
-constexpr double kLargeWeights = 16e6;  // bytes: half of the last-level cache of the processors at hand
 constexpr std::pair<const char*, ScheduleKind> kNames[] = {{"auto", ScheduleKind::automatic},
                                                            {"serial", ScheduleKind::serial},
                                                            {"rows", ScheduleKind::rows},
@@ -26,7 +26,7 @@ ScheduleKind best_kind(const Workload& load, int threads) {
   if (threads == 1 || step_work * double(load.steps) < kSerialWork) return ScheduleKind::serial;
   const Index by_rows = std::min<Index>(threads, divide_up(load.batch, kLeastRowsPerTask));
   const Index by_panels = std::min<Index>(threads, load.most_parts);
-  const bool weights_dominate = load.bytes > kLargeWeights && load.batch < kRowsPerThread * threads;
+  const bool weights_dominate = load.bytes > cache_bytes() / 2 && load.batch < kRowsPerThread * threads;
   if (step_work >= kMeetingWork && (by_panels > by_rows || (weights_dominate && by_panels == threads)))
     return ScheduleKind::panels;
   return ScheduleKind::rows;

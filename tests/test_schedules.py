@@ -132,7 +132,7 @@ def chosen(batch, units, steps=20):
 def test_small_problems_run_serial_few_rows_by_panels_many_rows_by_rows(threads):
     threads(2)
     assert chosen(1, 16) == chosen(1, 32) == "serial"
-    assert chosen(1, 128) == chosen(4, 64) == chosen(8, 1024) == "panels"
+    assert chosen(1, 128) == chosen(4, 64) == chosen(2, 1024) == "panels"
     assert chosen(32, 32) == chosen(128, 128) == chosen(64, 512) == "rows"
     threads(1)
     assert chosen(1, 128) == chosen(128, 128) == "serial"
