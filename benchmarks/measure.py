@@ -19,6 +19,8 @@ from typing import TypedDict
 from .systems import ROOT, environment, library, python_of
 from .works import Work
 
+WARM_UP = 0.4  # seconds: new threads start on the processor of the one that made them, and move only after some 0.1 s
+
 
 class Found(TypedDict):
     system: str
@@ -50,7 +52,10 @@ def measure_here(name: str, work: Work, threads: int, repeat: int) -> Found:
     system.set_threads(1 if work.serial else threads)
     answer = system.answer(work)
     go = system.go(work)
+    begin = time.perf_counter()
     go()
+    while time.perf_counter() - begin < WARM_UP:
+        go()
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
