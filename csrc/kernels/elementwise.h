@@ -1,4 +1,7 @@
 // exp, sigmoid and tanh on registers, and the layers' activations. Included by kernels.inl.
+//
+// Over all 2^32 float32 numbers sigmoid is at most 2.48 ULP off, at -16.635704, and tanh 2.57, at 0.062023256 (`pytest
+// -m slow`).
 
 // q of exp(r) - 1 = r + r^2 q(r) for |r| <= ln(2)/2, from fit_expm1.py: relative error 2^-26 (float), 2^-55 (double).
 template <class T>
