@@ -81,8 +81,7 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
 template <class T>
 void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
   const bool symbols = input_.is_symbols(x);
-  if (symbols && !stack_.ops.front()->takes_ids())
-    throw std::invalid_argument("x must be vectors, got integer ids: the first layer cannot take ids");
+  stack_.check_input(symbols);
   const Index steps = input_spec_.sequence ? x.shape[1] : 1;
   if (steps < 1) throw std::invalid_argument("x must have at least one step, got 0");
   const int threads = num_threads();
@@ -170,11 +169,7 @@ void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::i
 template <class T>
 void Network<T>::forward(const ArrayView& x, const std::int64_t* index, const Share& share) {
   input_.forward(x, index, share.own_rows());
-  for (std::size_t i = 0; i < active_ops_; i++) {
-    share.part.wait();
-    stack_.ops[i]->forward(share);
-  }
-  share.part.wait();
+  stack_.forward(active_ops_, share);
 }
 
 template <class T>

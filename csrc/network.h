@@ -7,7 +7,6 @@
 // These are phases of one team of threads, which gathers once per batch.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>

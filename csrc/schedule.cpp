@@ -1,7 +1,6 @@
 #include "schedule.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "cpu.h"
 #include "parallel.h"
@@ -16,10 +15,6 @@ constexpr Index kLeastRowsPerTask = 6;  // one tile: fewer would leave registers
 constexpr double kSerialWork = 2e5;     // multiply-adds below which waking threads costs more than it saves
 constexpr double kMeetingWork = 2.5e4;  // multiply-adds of a step below which meeting after it does
 constexpr Index kRowsPerThread = 16;  // below, weights that overflow the cache are fetched more slowly than multiplied
-constexpr std::pair<const char*, ScheduleKind> kNames[] = {{"auto", ScheduleKind::automatic},
-                                                           {"serial", ScheduleKind::serial},
-                                                           {"rows", ScheduleKind::rows},
-                                                           {"panels", ScheduleKind::panels}};
 
 ScheduleKind best_kind(const Workload& load, int threads) {
   const double step_work = load.work * double(load.batch);
@@ -40,21 +35,6 @@ Index block_height(Index batch, int threads) {
 }
 
 }  // namespace
-
-ScheduleKind schedule_by_name(const std::string& name) {
-  std::string all;
-  for (const auto& [known, kind] : kNames) {
-    if (name == known) return kind;
-    all += (all.empty() ? "" : ", ") + std::string(known);
-  }
-  throw std::invalid_argument("schedule must be one of " + all + ", got " + name);
-}
-
-const char* name_of(ScheduleKind kind) {
-  for (const auto& [name, known] : kNames)
-    if (kind == known) return name;
-  throw std::logic_error("name_of: unknown schedule");
-}
 
 Schedule choose_schedule(const Workload& load, ScheduleKind wanted) {
   const int threads = num_threads();

@@ -6,17 +6,11 @@
 //            for few rows, and for weights so large that each thread had better keep to a part of them
 #pragma once
 
-#include <string>
-
 #include "rnn.h"
 
 namespace pyrnn {
 
 enum class ScheduleKind { automatic, serial, rows, panels };
-
-// Throws std::invalid_argument for another name than auto, serial, rows, panels.
-ScheduleKind schedule_by_name(const std::string& name);
-const char* name_of(ScheduleKind kind);
 
 // What a batch asks of the machine
 struct Workload {

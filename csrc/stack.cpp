@@ -65,6 +65,21 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
   work += ops[op_of_spec.back()]->work();
 }
 
+template <class T>
+void Stack<T>::check_input(bool symbols) const {
+  if (symbols && !ops.front()->takes_ids())
+    throw std::invalid_argument("x must be vectors, got integer ids: the first layer cannot take ids");
+}
+
+template <class T>
+void Stack<T>::forward(std::size_t n, const Share& share) {
+  for (std::size_t i = 0; i < n; i++) {
+    share.part.wait();
+    ops[i]->forward(share);
+  }
+  share.part.wait();
+}
+
 template struct Stack<float>;
 template struct Stack<double>;
 

@@ -30,6 +30,11 @@ struct Stack {
   Index fixed_steps = 0;  // steps that a repeat_vector set, 0: those of x
   double work = 0;        // multiply-adds of a row and step
 
+  // Throws std::invalid_argument where x holds ids and the first op cannot take them.
+  void check_input(bool symbols) const;
+  // The first n ops in order, once all parts of the share have made their input; returns once all have made the output.
+  void forward(std::size_t n, const Share& share);
+
  private:
   void append(const OpSpec& spec, const OpSpec* next);
 };

@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -42,8 +43,7 @@ Stream<T>::Stream(Network<T>& network, Index batch)
 template <class T>
 void Stream<T>::plan(bool symbols) {
   if (planned_ && symbols == symbols_) return;
-  if (symbols && !stack_.ops.front()->takes_ids())
-    throw std::invalid_argument("x must be vectors, got integer ids: the first layer cannot take ids");
+  stack_.check_input(symbols);
   planned_ = false;
   lay_out_in(arena_, [&](Planner& memory) {
     out_ = input_.plan(symbols, 1, batch_, memory);
@@ -87,11 +87,7 @@ void Stream<T>::step_locked(const ArrayView& x, T* out) {
   steps_++;
   const auto forward = [&](const Share& share) {
     input_.forward(x, rows_.data(), share.own_rows());
-    for (auto& op : stack_.ops) {
-      share.part.wait();
-      op->forward(share);
-    }
-    share.part.wait();
+    stack_.forward(stack_.ops.size(), share);
     const Rows rows = share.own_rows();
     for (Index r = rows.begin; r < rows.end; r++)
       std::memcpy(out + r * features(), out_.data + r * out_.stride(), std::size_t(features()) * sizeof(T));

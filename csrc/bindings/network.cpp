@@ -23,6 +23,11 @@ E by_name(const std::string& name, const char* what, Names<E> names) {
   throw py::value_error(std::string(what) + " must be one of " + all + ", got " + name);
 }
 
+constexpr Names<ScheduleKind> kSchedules = {{"auto", ScheduleKind::automatic},
+                                            {"serial", ScheduleKind::serial},
+                                            {"rows", ScheduleKind::rows},
+                                            {"panels", ScheduleKind::panels}};
+
 OpSpec op_spec(const py::dict& d) {
   const auto kind = by_name<OpKind>(d["op"].cast<std::string>(), "op",
                                     {{"embedding", OpKind::embedding},
@@ -165,8 +170,11 @@ class NetworkOf : public AnyNetwork {
 
   std::unique_ptr<AnyStream> stream(Index batch_size) override { return make_stream(network_, batch_size); }
 
-  std::string schedule() override { return name_of(network_.schedule()); }
-  void set_schedule(const std::string& name) override { network_.set_schedule(schedule_by_name(name)); }
+  std::string schedule() override {
+    const auto has = [&](const auto& named) { return named.second == network_.schedule(); };
+    return std::find_if(kSchedules.begin(), kSchedules.end(), has)->first;
+  }
+  void set_schedule(const std::string& name) override { network_.set_schedule(by_name(name, "schedule", kSchedules)); }
   std::size_t memory() override { return network_.memory(); }
 
   py::dict get_optimizer_state() override {
