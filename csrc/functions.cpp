@@ -50,10 +50,11 @@ class Single {
     }
     const bool symbols = input_.is_symbols(x);
     auto lay_out = [&](Planner& memory) {
-      in_ = input_.plan(symbols, spec.sequence ? x.shape[1] : 1, batch_, memory);
+      const Plan plan{batch_, kRowsPerTask, training};
+      in_ = input_.plan(symbols, spec.sequence ? x.shape[1] : 1, plan, memory);
       in_.wants_grad = training && !symbols;
-      if (in_.wants_grad) in_.grad = memory.array<T>(in_.size(batch_));
-      out_ = op_.plan(in_, {batch_, training}, memory);
+      if (in_.wants_grad) in_.grad = signal_array(in_, plan, memory);
+      out_ = op_.plan(in_, plan, memory);
     };
     lay_out_in(arena_, lay_out);
   }
@@ -80,7 +81,7 @@ class Single {
       gather(rows);
       op_.backward({rows});
     });
-    parallel_for(op_.gradient_tasks(), false, [&](Index task) { op_.gradient(task); });
+    parallel_for(op_.gradient_tasks(), false, [&](Index task) { op_.gradient(task, {{0, batch_}, 0}); });
     auto to = weight_gradients.begin();
     for (auto& p : op_.parameters) p.unpack(p.grad, *to++);
   }
@@ -95,19 +96,17 @@ class Single {
   Signal<T> in_, out_;
 };
 
-// to/from [B, T, F] of the user and [T][B][stride] of a signal
+// Between [B, T, F] of the user and the rows of a signal
 template <class T>
-void to_user(const T* data, Index batch, Index steps, Index features, Index stride, T* to) {
+void to_user(const RowArray<T>& rows, Index batch, Index steps, Index features, T* to) {
   for (Index r = 0; r < batch; r++)
-    for (Index t = 0; t < steps; t++)
-      std::copy_n(data + (t * batch + r) * stride, features, to + (r * steps + t) * features);
+    for (Index t = 0; t < steps; t++) std::copy_n(rows.at(t, r), features, to + (r * steps + t) * features);
 }
 
 template <class T>
-void from_user(const T* from, Index batch, Index steps, Index features, Index stride, T* data) {
+void from_user(const T* from, Index batch, Index steps, Index features, const RowArray<T>& rows) {
   for (Index r = 0; r < batch; r++)
-    for (Index t = 0; t < steps; t++)
-      std::copy_n(from + (r * steps + t) * features, features, data + (t * batch + r) * stride);
+    for (Index t = 0; t < steps; t++) std::copy_n(from + (r * steps + t) * features, features, rows.at(t, r));
 }
 
 // body(gates of the op, gates of the user, n): a panel's part of one gate of (row, t) in both layouts; c is a fifth
@@ -118,18 +117,16 @@ void each_gate(const Lstm<T>& op, const LstmShape& s, const LstmArrays<T>& a, F 
     for (Index t = 0; t < s.T; t++)
       for (Index p = 0; p < op.panels(); p++) {
         const Index unit = p * kBlock, n = std::min(kBlock, s.H - unit), at = r * s.T + t;
-        for (Index g = 0; g < 4; g++)
-          body(op.gates(t, p) + (r * 4 + g) * kBlock, a.gates + (at * 4 + g) * s.H + unit, n);
-        body(op.c(t + 1, p) + r * kBlock, a.c + at * s.H + unit, n);
+        for (Index g = 0; g < 4; g++) body(op.gates(t, p, r) + g * kBlock, a.gates + (at * 4 + g) * s.H + unit, n);
+        body(op.c(t + 1, p, r), a.c + at * s.H + unit, n);
       }
 }
 
-// body(c-like panels of the op, [B, H] of the user, n)
-template <class T, class F>
-void each_cell(const Lstm<T>& op, const LstmShape& s, T* panels, T* user, F body) {
+// body(panel and row, a panel's units of [B, H] of the user, n)
+template <class T, class U, class F>
+void each_cell(const Lstm<T>& op, const LstmShape& s, U* user, F body) {
   for (Index p = 0; p < op.panels(); p++)
-    for (Index r = 0; r < s.B; r++)
-      body(panels + (p * s.B + r) * kBlock, user + r * s.H + p * kBlock, std::min(kBlock, s.H - p * kBlock));
+    for (Index r = 0; r < s.B; r++) body(p, r, user + r * s.H + p * kBlock, std::min(kBlock, s.H - p * kBlock));
 }
 
 template <class T>
@@ -146,9 +143,9 @@ Single<T, Lstm<T>> lstm(const LstmShape& s, const LstmArrays<T>& a) {
   op.give_initial_state();
   Single<T, Lstm<T>> run(std::move(op), {s.I, true, false}, a.x, true);
   run.set_weights({a.kernel, a.recurrent_kernel, a.bias});
-  from_user(a.h0, s.B, 1, s.H, run.op().h_stride(), run.op().h(0));
-  each_cell(run.op(), s, run.op().c(0, 0), const_cast<T*>(a.c0),
-            [](T* c, const T* user, Index n) { std::copy_n(user, n, c); });
+  from_user(a.h0, s.B, 1, s.H, run.op().h());
+  each_cell(run.op(), s, a.c0,
+            [&](Index p, Index r, const T* user, Index n) { std::copy_n(user, n, run.op().c(0, p, r)); });
   return run;
 }
 
@@ -159,7 +156,7 @@ void lstm_forward(const LstmShape& s, const LstmArrays<T>& a) {
   auto run = lstm(s, a);
   run.forward();
   each_gate(run.op(), s, a, [](const T* op, T* user, Index n) { std::copy_n(op, n, user); });
-  to_user(run.op().h(1), s.B, s.T, s.H, run.op().h_stride(), a.h);
+  to_user(run.op().h().from(1), s.B, s.T, s.H, a.h);
 }
 
 template <class T>
@@ -167,13 +164,13 @@ void lstm_backward(const LstmShape& s, const LstmArrays<T>& a, const LstmGradien
   auto run = lstm(s, a);
   Lstm<T>& op = run.op();
   each_gate(op, s, a, [](T* op, const T* user, Index n) { std::copy_n(user, n, op); });
-  from_user(a.h, s.B, s.T, s.H, op.h_stride(), op.h(1));
-  from_user(d.dh, s.B, s.T, s.H, op.h_stride(), run.out().grad);
-  each_cell(op, s, op.dc(0), const_cast<T*>(d.dc), [](T* dc, const T* user, Index n) { std::copy_n(user, n, dc); });
+  from_user(a.h, s.B, s.T, s.H, op.h().from(1));
+  from_user(d.dh, s.B, s.T, s.H, run.out().grad);
+  each_cell(op, s, d.dc, [&](Index p, Index r, const T* user, Index n) { std::copy_n(user, n, op.dc(p, r)); });
   run.backward({d.dkernel, d.drecurrent_kernel, d.dbias});
-  to_user(op.dh0(), s.B, 1, s.H, op.h_stride(), d.dh0);
-  each_cell(op, s, op.dc(0), d.dc0, [](const T* dc, T* user, Index n) { std::copy_n(dc, n, user); });
-  if (d.dx) to_user(run.in().grad, s.B, s.T, s.I, run.in().stride(), d.dx);
+  to_user(op.dh0(), s.B, 1, s.H, d.dh0);
+  each_cell(op, s, d.dc0, [&](Index p, Index r, T* user, Index n) { std::copy_n(op.dc(p, r), n, user); });
+  if (d.dx) to_user(run.in().grad, s.B, s.T, s.I, d.dx);
 }
 
 template <class T>
@@ -182,8 +179,8 @@ void dense_forward(Index B, Index I, Index N, const ArrayView& x, const T* kerne
   Single<T, Dense<T>> run(Dense<T>(I, N, true), {I, false, false}, x, false);
   run.set_weights({kernel, bias});
   run.forward();
-  kernels<T>().activate(activation, B, N, run.out().data, run.out().data, run.out().stride());
-  to_user(run.out().data, B, 1, N, run.out().stride(), y);
+  kernels<T>().activate(activation, B, N, run.out().data.base, run.out().data.base, run.out().stride());
+  to_user(run.out().data, B, 1, N, y);
 }
 
 template <class T>
@@ -192,11 +189,12 @@ void dense_backward(Index B, Index I, Index N, const T* dy, const ArrayView& x, 
   Single<T, Dense<T>> run(Dense<T>(I, N, true), {I, false, false}, x, true);
   const std::vector<T> no_bias(std::size_t(N), T(0));
   run.set_weights({kernel, no_bias.data()});
-  from_user(y, B, 1, N, run.out().stride(), run.out().data);
-  from_user(dy, B, 1, N, run.out().stride(), run.out().grad);
-  kernels<T>().activate_backward(activation, B, N, run.out().data, run.out().grad, run.out().grad, run.out().stride());
+  from_user(y, B, 1, N, run.out().data);
+  from_user(dy, B, 1, N, run.out().grad);
+  kernels<T>().activate_backward(activation, B, N, run.out().data.base, run.out().grad.base, run.out().grad.base,
+                                 run.out().stride());
   run.backward({dkernel, dbias});
-  if (dx) to_user(run.in().grad, B, 1, I, run.in().stride(), dx);
+  if (dx) to_user(run.in().grad, B, 1, I, dx);
 }
 
 template <class T>
@@ -204,13 +202,13 @@ void embedding_forward(Index B, Index V, Index D, const ArrayView& ids, const T*
   Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true, "ids"}, ids, false);
   run.set_weights({embeddings});
   run.forward();
-  to_user(run.out().data, B, 1, D, run.out().stride(), y);
+  to_user(run.out().data, B, 1, D, y);
 }
 
 template <class T>
 void embedding_backward(Index B, Index V, Index D, const T* dy, const ArrayView& ids, T* dembeddings) {
   Single<T, Embedding<T>> run(Embedding<T>(V, D), {V, false, true, "ids"}, ids, true);
-  from_user(dy, B, 1, D, run.out().stride(), run.out().grad);
+  from_user(dy, B, 1, D, run.out().grad);
   run.backward({dembeddings});
 }
 
@@ -224,16 +222,17 @@ double crossentropy(Index B, Index V, const T* z, const ArrayView& y, T* dz) {
   std::vector<std::int64_t> index(static_cast<std::size_t>(B));
   std::iota(index.begin(), index.end(), std::int64_t(0));
   lay_out_in(arena, [&](Planner& memory) {
-    prediction = input.plan(false, 1, B, memory);
-    prediction.grad = memory.array<T>(prediction.size(B));
-    loss.plan(prediction, {B, true}, memory);
+    const Plan plan{B, kRowsPerTask, true};
+    prediction = input.plan(false, 1, plan, memory);
+    prediction.grad = signal_array(prediction, plan, memory);
+    loss.plan(prediction, plan, memory);
   });
   loss.check_targets(y, prediction);
   for_rows(B, [&](Rows rows) {
     input.forward(x, index.data(), rows);
     loss.run(y, index.data(), rows);
   });
-  to_user(prediction.grad, B, 1, V, prediction.stride(), dz);
+  to_user(prediction.grad, B, 1, V, dz);
   double mean;
   loss.means(&mean);
   return mean;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "ops/simple.h"
 
@@ -20,7 +21,8 @@ template <class T>
 void Network<T>::place_weights() {
   for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
-  weight_memory_ = Memory(std::size_t(2 * n_weights_) * sizeof(T));
+  const Index most_pieces = gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
+  weight_memory_ = Memory(std::size_t((1 + most_pieces) * n_weights_) * sizeof(T));
   weights_ = reinterpret_cast<T*>(weight_memory_.data());
   grads_ = weights_ + n_weights_;
   Index at = 0;
@@ -94,6 +96,7 @@ void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
   symbols_ = symbols;
   threads_ = threads;
   schedule_ = choose_schedule(workload(batch, std::max(steps, stack_.fixed_steps)), wanted_schedule_);
+  pieces_ = gradient_pieces(batch, double(n_weights_) * sizeof(T));
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
   lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
@@ -101,8 +104,8 @@ void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
 
 template <class T>
 void Network<T>::lay_out(Planner& memory) {
-  const Plan plan{batch_, mode_ == Mode::train, schedule_.kind == ScheduleKind::panels};
-  Signal<T> signal = input_.plan(symbols_, steps_, batch_, memory);
+  const Plan plan{batch_, schedule_.block, mode_ == Mode::train, schedule_.kind == ScheduleKind::panels};
+  Signal<T> signal = input_.plan(symbols_, steps_, plan, memory);
   for (std::size_t i = 0; i < active_ops_; i++) signal = stack_.ops[i]->plan(signal, plan, memory);
   prediction_ = signal;
   if (mode_ != Mode::predict) loss_->plan(signal, plan, memory);
@@ -135,18 +138,20 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   loss_->check_targets(y, prediction_);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
-  const auto derive = [&](Index task) { run(derivations, &Op<T>::derive, task); };
+  const auto derive = [&](Index task) { run(derivations, task, [](Op<T>& op, Index of_op) { op.derive(of_op); }); };
   if (derived_stale_) parallel_for(derivations.total, is_serial(), derive);
   derived_stale_ = true;  // until this batch is through
   optimizer_->begin(learning_rate);
 
   const auto train = [&](const Share& share) { train_rows(x, y, index, share); };
   const SharedPass forward_backward(schedule_, batch_, train);
-  const auto gradient = [&](Index task) { run(gradients, &Op<T>::gradient, task); };
+  const auto gradient = [&](Index task) { sum_gradient(gradients, task); };
+  const auto add = [&](Index task) { add_pieces(task); };
   const auto norm = [&](Index task) { optimizer_->norm(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
   parallel_phases({forward_backward.phase(),
-                   {gradients.total, gradient},
+                   {gradients.total * pieces_, gradient},
+                   {pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add},
                    {optimizer_->norm_tasks(), norm},
                    {optimizer_->tasks(), update},
                    {derivations.total, derive}},
@@ -200,8 +205,7 @@ void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, In
     const Rows rows = share.own_rows();
     for (Index r = rows.begin; r < rows.end; r++)
       for (Index t = 0; t < p.steps; t++)
-        std::memcpy(out + (r * p.steps + t) * p.features, p.data + (t * batch_ + r) * p.stride(),
-                    std::size_t(p.features) * sizeof(T));
+        std::memcpy(out + (r * p.steps + t) * p.features, p.data.at(t, r), std::size_t(p.features) * sizeof(T));
   };
   const SharedPass pass(schedule_, batch_, predict);
   parallel_phases({pass.phase()}, is_serial());
@@ -242,12 +246,27 @@ typename Network<T>::OpTasks Network<T>::op_tasks(Index (Op<T>::*count)() const)
 }
 
 template <class T>
-void Network<T>::run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task) {
+template <class F>
+void Network<T>::run(const OpTasks& tasks, Index task, F body) {
   for (std::size_t i = 0; i < active_ops_; i++) {
     const Index of_op = (*stack_.ops[i].*tasks.count)();
-    if (task < of_op) return (*stack_.ops[i].*body)(task);
+    if (task < of_op) return body(*stack_.ops[i], task);
     task -= of_op;
   }
+}
+
+template <class T>
+void Network<T>::sum_gradient(const OpTasks& tasks, Index task) {
+  const Index i = task / tasks.total;
+  const Part::Range samples = Part{int(i), int(pieces_)}.of(batch_);
+  const GradientPiece piece{{samples.begin, samples.end}, i * n_weights_};
+  run(tasks, task % tasks.total, [&](Op<T>& op, Index of_op) { op.gradient(of_op, piece); });
+}
+
+template <class T>
+void Network<T>::add_pieces(Index task) {
+  const Index first = task * kWeightsPerTask, n = std::min(kWeightsPerTask, n_weights_ - first);
+  for (Index i = 1; i < pieces_; i++) kernels<T>().add(1, n, grads_ + i * n_weights_ + first, 0, grads_ + first, 0);
 }
 
 template class Network<float>;

@@ -71,7 +71,11 @@ class Network {
     Index (Op<T>::*count)() const;
   };
   OpTasks op_tasks(Index (Op<T>::*count)() const) const;
-  void run(const OpTasks& tasks, void (Op<T>::*body)(Index), Index task);
+  // body(op, task of the op) for a task of the list
+  template <class F>
+  void run(const OpTasks& tasks, Index task, F body);
+  void sum_gradient(const OpTasks& tasks, Index task);
+  void add_pieces(Index task);
 
   bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
@@ -82,7 +86,7 @@ class Network {
 
   Memory weight_memory_;
   T* weights_ = nullptr;
-  T* grads_ = nullptr;
+  T* grads_ = nullptr;  // [pieces][n_weights_]; added up, the first is the batch's
   Index n_weights_ = 0;
 
   std::optional<Loss<T>> loss_;
@@ -95,6 +99,7 @@ class Network {
   int threads_ = 0;
   bool symbols_ = false;
   Schedule schedule_;
+  Index pieces_ = 1;
   ScheduleKind wanted_schedule_ = ScheduleKind::automatic;
   bool planned_ = false;
   bool derived_stale_ = true;

@@ -5,10 +5,6 @@
 
 namespace pyrnn {
 
-namespace {
-constexpr Index kWeightsPerTask = 2048;  // fixed, so that the norm's partial sums do not depend on threads
-}
-
 template <class T>
 Optimizer<T>::Optimizer(const OptimizerSpec& spec, Index n) : spec_(spec), n_(n) {
   std::size_t n_slots = 0;

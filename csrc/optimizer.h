@@ -7,6 +7,8 @@
 
 namespace pyrnn {
 
+constexpr Index kWeightsPerTask = 2048;  // fixed, so that the norm's partial sums do not depend on threads
+
 enum class OptimizerKind { sgd, rmsprop, adam };
 
 struct OptimizerSpec {

@@ -7,9 +7,9 @@
 //   kernel            W  [I, G*H]     recurrent_kernel  R  [H, G*H]     bias  b  [G*H]
 //   hidden state      h  [.., H]      cell state        c  [.., H]      d<name>: gradient of the loss by <name>
 //
-// A row is one sample of the batch. Inside the engine signals are time-major, [T][B][F], and F is padded with zeros
-// to a multiple of kBlock. Weights are kept as panels of kPanel columns, [panel][k][kPanel]; an LSTM panel holds the
-// four gates of kBlock units, [gate][unit], so that one pass over it yields all that these units need.
+// A row is one sample of the batch. Inside the engine signals are [block of rows][T][row][F] (row_array.h), and F is
+// padded with zeros to a multiple of kBlock. Weights are kept as panels of kPanel columns, [panel][k][kPanel]; an LSTM
+// panel holds the four gates of kBlock units, [gate][unit], so that one pass over it yields all that these units need.
 #pragma once
 
 #include <cstddef>

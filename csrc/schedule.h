@@ -24,8 +24,15 @@ struct Workload {
 struct Schedule {
   ScheduleKind kind = ScheduleKind::serial;
   Index height = 1;  // rows per task, where kind is not panels
+  Index block = 1;   // rows that lie together in memory with all their steps: those of a task, or all
 };
 
 Schedule choose_schedule(const Workload& load, ScheduleKind wanted);
+
+// Into how many pieces of the batch the sum over all rows that a gradient is falls, to be added at the end. In a small
+// model fetching what another thread saved costs as much as summing it, so a piece is for the thread that made it. The
+// pieces decide the order of additions: they depend on the problem alone, never on threads or schedule.
+constexpr Index kMostPieces = 4;
+Index gradient_pieces(Index batch, double weight_bytes);
 
 }  // namespace pyrnn

@@ -31,12 +31,12 @@ Stream<T>::Stream(Network<T>& network, Index batch)
   std::iota(rows_.begin(), rows_.end(), std::int64_t(0));
   for (auto& op : stack_.ops)
     if (op->states()) recurrent_.push_back(op.get());
-  lay_out_in(state_memory_, [&](Planner& memory) {
-    for (Op<T>* op : recurrent_) op->place_state(batch, memory);
-  });
   const Workload load = network.workload(batch, 1);
   const bool alone = load.work * double(batch) < kAloneWork;
   schedule_ = choose_schedule(load, alone ? ScheduleKind::serial : ScheduleKind::automatic);
+  lay_out_in(state_memory_, [&](Planner& memory) {
+    for (Op<T>* op : recurrent_) op->place_state(batch, schedule_.block, memory);
+  });
 }
 
 // Makes the arena for ids or for vectors: at the first step, and where a step brings the other kind.
@@ -46,8 +46,9 @@ void Stream<T>::plan(bool symbols) {
   stack_.check_input(symbols);
   planned_ = false;
   lay_out_in(arena_, [&](Planner& memory) {
-    out_ = input_.plan(symbols, 1, batch_, memory);
-    for (auto& op : stack_.ops) out_ = op->plan(out_, {batch_, false, schedule_.kind == ScheduleKind::panels}, memory);
+    const Plan plan{batch_, schedule_.block, false, schedule_.kind == ScheduleKind::panels};
+    out_ = input_.plan(symbols, 1, plan, memory);
+    for (auto& op : stack_.ops) out_ = op->plan(out_, plan, memory);
   });
   symbols_ = symbols;
   planned_ = true;
@@ -90,7 +91,7 @@ void Stream<T>::step_locked(const ArrayView& x, T* out) {
     stack_.forward(stack_.ops.size(), share);
     const Rows rows = share.own_rows();
     for (Index r = rows.begin; r < rows.end; r++)
-      std::memcpy(out + r * features(), out_.data + r * out_.stride(), std::size_t(features()) * sizeof(T));
+      std::memcpy(out + r * features(), out_.data.at(0, r), std::size_t(features()) * sizeof(T));
   };
   const SharedPass pass(schedule_, batch_, forward);
   parallel_phases({pass.phase()}, schedule_.kind == ScheduleKind::serial);

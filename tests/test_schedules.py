@@ -26,7 +26,12 @@ OPS = [
     {"op": "dense", "units": 70, "activation": "tanh"},
     {"op": "dense", "units": 6, "activation": "softmax"},
 ]
+# The same with few weights: their gradients are summed in pieces of the batch.
+SMALL_OPS = [{**op, "units": min(op["units"], 20)} if "units" in op else op for op in OPS]
 WEIGHTS = [(0, "embeddings")] + [(op, name) for op in (1, 3, 5) for name in ("kernel", "recurrent_kernel", "bias")]
+
+
+ADAM = {"name": "adam", "global_clipnorm": 0.5}
 
 
 @pytest.fixture
@@ -35,19 +40,19 @@ def threads():
     _core.set_num_threads(0)
 
 
-def network(dtype):
-    net = _core.Network(dtype, 11, True, True, OPS)
+def network(dtype, ops=OPS, optimizer=ADAM):
+    net = _core.Network(dtype, 11, True, True, ops)
     rng = np.random.default_rng(1)
     for op, name in [*WEIGHTS, (6, "kernel"), (7, "kernel")]:
         shape = net.get_weight(op, name).shape
         net.set_weight(op, name, rng.uniform(-0.5, 0.5, shape).astype(dtype))
-    net.compile("crossentropy", False, [], {"name": "adam", "global_clipnorm": 0.5})
+    net.compile("crossentropy", False, [], optimizer)
     return net
 
 
-def results(dtype, batch, schedule):
+def results(dtype, batch, schedule, ops=OPS):
     """Losses, predictions and weights of two training batches."""
-    net = network(dtype)
+    net = network(dtype, ops)
     net.set_schedule(schedule)
     rng = np.random.default_rng(2)
     x, y = rng.integers(0, 11, (batch, 7)), rng.integers(0, 6, (batch, 4))
@@ -61,15 +66,43 @@ def results(dtype, batch, schedule):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ops", [OPS, SMALL_OPS], ids=["large", "small"])
 @pytest.mark.parametrize("batch", [1, 3, 13, 75])
-def test_the_same_bits_for_every_schedule_and_thread_count(dtype, batch, threads):
+def test_the_same_bits_for_every_schedule_and_thread_count(dtype, batch, ops, threads):
     threads(1)
-    expected = results(dtype, batch, "serial")
+    expected = results(dtype, batch, "serial", ops)
     for n in THREADS:
         threads(n)
         for schedule in [*SCHEDULES, "auto"]:
-            for a, b in zip(results(dtype, batch, schedule), expected, strict=True):
+            for a, b in zip(results(dtype, batch, schedule, ops), expected, strict=True):
                 np.testing.assert_array_equal(a, b, err_msg=f"{schedule}, {n} threads")
+
+
+def test_a_batch_in_pieces_has_the_gradient_of_all_its_rows(threads):
+    threads(3)
+    ops = [op for op in SMALL_OPS if op["op"] != "dropout"]
+    weights = [(0, "embeddings"), (5, "kernel"), (6, "kernel"), (6, "bias")]
+    weights += [(op, name) for op in (1, 2, 4) for name in ("kernel", "recurrent_kernel", "bias")]
+    rng = np.random.default_rng(3)
+    x, y = rng.integers(0, 11, (75, 7)), rng.integers(0, 6, (75, 4))
+
+    def gradients(rows):
+        net = _core.Network("float64", 11, True, True, ops)
+        values = np.random.default_rng(4)
+        before = []
+        for op, name in weights:
+            before.append(values.uniform(-0.5, 0.5, net.get_weight(op, name).shape))
+            net.set_weight(op, name, before[-1])
+        net.compile("crossentropy", False, [], {"name": "sgd"})
+        net.train_batch(x, y, rows, 1.0)
+        return [w - net.get_weight(op, name) for w, (op, name) in zip(before, weights, strict=True)]
+
+    parts = np.array_split(np.arange(75), 5)  # too few rows for pieces
+    of_parts = [gradients(part) for part in parts]
+    for i, whole in enumerate(gradients(np.arange(75))):
+        mean = sum(part[i] for part in of_parts) / 5
+        assert np.abs(whole).max() > 1e-5
+        np.testing.assert_allclose(whole, mean, rtol=0, atol=1e-14)
 
 
 SPIN = "while True: pass"

@@ -43,80 +43,97 @@ static inline void start_tile(const Gemm<T>& g, Index row, Index column, Vec<T> 
     }
 }
 
-// acc[r][j] += A[row + r, :] B[:, column + j], k ascending. Transposed reads A[k, row + r].
-template <class T, int MR, int NV, bool kTransposed>
-static inline void multiply_tile(const Product<T>& p, Index row, Index column, Vec<T> (&acc)[MR][NV]) {
-  const Index from_row_to_row = kTransposed ? 1 : p.a_stride;
-  const Index from_k_to_k = kTransposed ? p.a_stride : 1;
-  for (Index n = 0; n < p.count; n++) {
-    const T* a = p.a + n * p.a_next + row * from_row_to_row;
-    const T* b = p.b + n * p.b_next + column;
-    for (Index k = 0; k < p.depth; k++) {
-      Vec<T> b_k[NV];
+// acc[r][j] += sum over k < depth, ascending, of a[r, k] b[k, j]
+template <class T, int MR, int NV>
+static inline void multiply(Index depth, const T* a, Index a_row, Index a_k, const T* b, Index b_k,
+                            Vec<T> (&acc)[MR][NV]) {
+  for (Index k = 0; k < depth; k++) {
+    Vec<T> b_row[NV];
 #pragma GCC unroll 8
-      for (int j = 0; j < NV; j++) b_k[j] = load(b + j * kLanes<T>);
+    for (int j = 0; j < NV; j++) b_row[j] = load(b + j * kLanes<T>);
 #pragma GCC unroll 8
-      for (int r = 0; r < MR; r++) {
-        const Vec<T> a_rk = set1(a[r * from_row_to_row]);
+    for (int r = 0; r < MR; r++) {
+      const Vec<T> a_rk = set1(a[r * a_row]);
 #pragma GCC unroll 8
-        for (int j = 0; j < NV; j++) acc[r][j] = fma(a_rk, b_k[j], acc[r][j]);
-      }
-      a += from_k_to_k;
-      b += p.b_stride;
+      for (int j = 0; j < NV; j++) acc[r][j] = fma(a_rk, b_row[j], acc[r][j]);
     }
+    a += a_k;
+    b += b_k;
   }
 }
 
-// Plain: C = start + sum A B. Transposed: C (+)= (sum A^T B from zero). A gradient sums over all (t, row); taking that
-// long sum in chunks keeps its rounding error near that of one chunk.
-template <class T, int MR, int NV, bool kTransposed>
+template <class T, int MR, int NV>
 static void tile(const Gemm<T>& g, Index row, Index column) {
   Vec<T> acc[MR][NV];
-  if constexpr (kTransposed) {
-#pragma GCC unroll 8
-    for (auto& acc_r : acc)
-#pragma GCC unroll 8
-      for (auto& acc_rj : acc_r) acc_rj = Vec<T>{};
-  } else {
-    start_tile<T, MR, NV>(g, row, column, acc);
+  start_tile<T, MR, NV>(g, row, column, acc);
+  for (Index s = 0; s < g.n_products; s++) {
+    const Product<T>& p = g.products[s];
+    for (Index n = 0; n < p.count; n++)
+      multiply<T, MR, NV>(p.depth, p.a + n * p.a_next + row * p.a_stride, p.a_stride, 1, p.b + n * p.b_next + column,
+                          p.b_stride, acc);
   }
-  for (Index s = 0; s < g.n_products; s++) multiply_tile<T, MR, NV, kTransposed>(g.products[s], row, column, acc);
+#pragma GCC unroll 8
+  for (int r = 0; r < MR; r++)
+#pragma GCC unroll 8
+    for (int j = 0; j < NV; j++) store(g.c + (row + r) * g.c_stride + column + j * kLanes<T>, acc[r][j]);
+}
+
+// A gradient sums over all (t, r); taking that long sum in chunks, each from zero, keeps its rounding error near that
+// of one chunk.
+template <class T, int MR, int NV>
+static void tile(const OuterProduct<T>& g, Index row, Index column) {
+  Vec<T> acc[MR][NV];
+#pragma GCC unroll 8
+  for (auto& acc_r : acc)
+#pragma GCC unroll 8
+    for (auto& acc_rj : acc_r) acc_rj = Vec<T>{};
+  const Index first_block = g.samples.begin / g.x.height;
+  for (Index t = 0; t < g.steps; t++) {
+    const T* x = g.x.base + first_block * g.x.block + t * g.x.step + row;
+    const T* dz = g.dz.base + first_block * g.dz.block + t * g.dz.step + column;
+    Index skip = g.samples.begin % g.x.height;  // rows of the block before the first sample
+    for (Index left = g.samples.end - g.samples.begin, n; left > 0;
+         left -= n, skip = 0, x += g.x.block, dz += g.dz.block) {
+      n = left < g.x.height - skip ? left : g.x.height - skip;
+      multiply<T, MR, NV>(n, x + skip * g.x.stride, 1, g.x.stride, dz + skip * g.dz.stride, g.dz.stride, acc);
+    }
+  }
 #pragma GCC unroll 8
   for (int r = 0; r < MR; r++)
 #pragma GCC unroll 8
     for (int j = 0; j < NV; j++) {
       T* c = g.c + (row + r) * g.c_stride + column + j * kLanes<T>;
-      store(c, kTransposed && g.accumulate ? load(c) + acc[r][j] : acc[r][j]);
+      store(c, g.accumulate ? load(c) + acc[r][j] : acc[r][j]);
     }
 }
 
 // All rows of NV registers' columns, in tiles of nearly equal height: a last tile of one row would leave the units
 // idle.
-template <class T, int NV, bool kTransposed>
-static void tile_rows(const Gemm<T>& g, Index column) {
+template <class T, int NV, class G>
+static void tile_rows(const G& g, Index column) {
   const Index tiles = divide_up(g.rows, kTileRows);
   Index row = 0;
   for (Index i = 0; i < tiles; i++) {
     const Index height = (g.rows - row + (tiles - i) - 1) / (tiles - i);
     switch (height) {
       case 1:
-        tile<T, 1, NV, kTransposed>(g, row, column);
+        tile<T, 1, NV>(g, row, column);
         break;
       case 2:
-        tile<T, 2, NV, kTransposed>(g, row, column);
+        tile<T, 2, NV>(g, row, column);
         break;
       case 3:
-        tile<T, 3, NV, kTransposed>(g, row, column);
+        tile<T, 3, NV>(g, row, column);
         break;
       case 4:
-        tile<T, 4, NV, kTransposed>(g, row, column);
+        tile<T, 4, NV>(g, row, column);
         break;
 #if !defined(__SSE2__) || defined(__AVX2__)
       case 5:
-        tile<T, 5, NV, kTransposed>(g, row, column);
+        tile<T, 5, NV>(g, row, column);
         break;
       case 6:
-        tile<T, 6, NV, kTransposed>(g, row, column);
+        tile<T, 6, NV>(g, row, column);
         break;
 #endif
     }
@@ -124,34 +141,25 @@ static void tile_rows(const Gemm<T>& g, Index column) {
   }
 }
 
-template <class T, bool kTransposed>
-static void gemm_columns(const Gemm<T>& g) {
+template <class T, class G>
+static void all_tiles(const G& g) {
   constexpr Index kWidest = kTileVectors * kLanes<T>;
   Index column = 0;
-  for (; column + kWidest <= g.columns; column += kWidest) tile_rows<T, kTileVectors, kTransposed>(g, column);
+  for (; column + kWidest <= g.columns; column += kWidest) tile_rows<T, kTileVectors>(g, column);
   if constexpr (kWidest > kBlock) {  // columns are whole blocks, so narrower tiles need not go below one
     constexpr int kBlockVectors = int(kBlock / kLanes<T>);
-    for (; column < g.columns; column += kBlock) tile_rows<T, kBlockVectors, kTransposed>(g, column);
+    for (; column < g.columns; column += kBlock) tile_rows<T, kBlockVectors>(g, column);
   }
 }
 
 template <class T>
 static void gemm(const Gemm<T>& g) {
-  gemm_columns<T, false>(g);
+  all_tiles<T>(g);
 }
 
 template <class T>
-static void gemm_transposed(const Gemm<T>& g) {
-  gemm_columns<T, true>(g);
-}
-
-template <class T>
-static void column_sums(Index rows, Index columns, const T* x, Index x_stride, T* sums) {
-  for (Index j = 0; j < columns; j += kLanes<T>) {
-    Vec<T> sum{};
-    for (Index r = 0; r < rows; r++) sum += load(x + r * x_stride + j);
-    store(sums + j, load(sums + j) + sum);
-  }
+static void outer_product(const OuterProduct<T>& g) {
+  all_tiles<T>(g);
 }
 
 template <class T>

@@ -6,18 +6,17 @@
 // to the end of their last block.
 #pragma once
 
-#include "../rnn.h"
+#include "../row_array.h"
 
 namespace pyrnn {
 
 enum class Activation : int { linear, tanh, sigmoid, relu, softmax };
 
-// A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart: the panels of a
-// step, or the steps of a panel.
+// A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart.
 template <class T>
 struct Product {
   const T* a;
-  Index a_stride;  // from row to row of A; in gemm_transposed, where A is [depth, rows], from k to k
+  Index a_stride;  // from row to row of A
   const T* b;
   Index b_stride;  // from k to k
   Index depth;
@@ -41,6 +40,20 @@ struct Gemm {
   const std::int32_t* ids = nullptr;  // [rows] or null
   const T* table = nullptr;           // [V or rows, table_stride] or null
   Index table_stride = 0;
+};
+
+// C[m, :] = (accumulate ? C[m, :] : 0) + sum over steps t and samples r of x[t, r, m] dz[t, r, :]     C [rows, columns]
+// The sum is taken from zero, t and then r ascending, before it is added.
+template <class T>
+struct OuterProduct {
+  Index rows;
+  Index columns;
+  RowArray<const T> x, dz;  // blocks of equal height
+  Index steps;
+  Rows samples;
+  T* c;
+  Index c_stride;
+  bool accumulate;
 };
 
 // The elementwise part of an LSTM step for `rows` rows of one panel (kBlock units).
@@ -70,10 +83,7 @@ struct UpdateRule {
 template <class T>
 struct Kernels {
   void (*gemm)(const Gemm<T>&);
-  // C[m, :] = (accumulate ? C : 0) + sum over products A[:, m] B, the sum taken from zero before it is added
-  void (*gemm_transposed)(const Gemm<T>&);
-  // sums[0:columns] += sum over rows of x[row, 0:columns]
-  void (*column_sums)(Index rows, Index columns, const T* x, Index x_stride, T* sums);
+  void (*outer_product)(const OuterProduct<T>&);
   // table[ids[r], 0:columns] += x[r, 0:columns], rows in order
   void (*scatter_add)(Index rows, Index columns, const std::int32_t* ids, const T* x, Index x_stride, T* table,
                       Index table_stride);

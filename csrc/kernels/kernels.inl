@@ -29,8 +29,7 @@ namespace {
 template <class T>
 constexpr Kernels<T> table() {
   return {gemm<T>,
-          gemm_transposed<T>,
-          column_sums<T>,
+          outer_product<T>,
           scatter_add<T>,
           add<T>,
           lstm_forward<T>,

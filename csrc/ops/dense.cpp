@@ -14,7 +14,6 @@ Dense<T>::Dense(Index inputs, Index units, bool use_bias)
 template <class T>
 Signal<T> Dense<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) {
   in_ = in;
-  batch_ = plan.batch;
   out_ = new_signal(in, units_, true, plan, memory);
   if (in.wants_grad && !derived_.size())
     derived_ = Memory(std::size_t(divide_up(in.width(), kPanel) * units_ * kPanel) * sizeof(T));
@@ -25,17 +24,17 @@ template <class T>
 void Dense<T>::forward(const Share& share) {
   const Part::Range own = share.part.of(in_.steps * panels_);
   for (Index i = own.begin; i < own.end; i++) {
-    const Index q = i % panels_, at = i / panels_ * batch_ + share.rows.begin;
+    const Index q = i % panels_, t = i / panels_, first = share.rows.begin;
     const T* kernel_q = kernel().value + q * inputs_ * kPanel;
     Product<T> x_w{};
-    Gemm<T> g{share.rows.count(), columns(q), &x_w, 0, out_.data + at * out_.stride() + q * kPanel, out_.stride()};
+    Gemm<T> g{share.rows.count(), columns(q), &x_w, 0, out_.data.at(t, first) + q * kPanel, out_.stride()};
     g.bias = bias(q);
     if (in_.symbols) {
-      g.ids = in_.ids + at;
+      g.ids = in_.ids.at(t, first);
       g.table = kernel_q;
       g.table_stride = kPanel;
     } else {
-      x_w = {in_.data + at * in_.stride(), in_.stride(), kernel_q, kPanel, inputs_};
+      x_w = {in_.data.at(t, first), in_.stride(), kernel_q, kPanel, inputs_};
       g.n_products = 1;
     }
     kernels<T>().gemm(g);
@@ -50,23 +49,37 @@ void Dense<T>::backward(const Share& share) {
   const Index panels = divide_up(in_.width(), kPanel);
   const Part::Range own = share.part.of(in_.steps * panels);
   for (Index i = own.begin; i < own.end; i++) {
-    const Index q = i % panels, at = i / panels * batch_ + share.rows.begin;
-    const Product<T> dy_w{out_.grad + at * out_.stride(), out_.stride(), kernel_t + q * units_ * kPanel, kPanel,
-                          units_};
-    T* dx = in_.grad + at * in_.stride() + q * kPanel;
+    const Index q = i % panels, t = i / panels, first = share.rows.begin;
+    const Product<T> dy_w{out_.grad.at(t, first), out_.stride(), kernel_t + q * units_ * kPanel, kPanel, units_};
+    T* dx = in_.grad.at(t, first) + q * kPanel;
     kernels<T>().gemm({share.rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
   }
 }
 
 template <class T>
-OuterSum<T> Dense<T>::sum() const {
-  return {in_.steps,     batch_,
-          inputs_,       in_.data,
-          in_.stride(),  batch_ * in_.stride(),
-          in_.ids,       out_.grad,
-          out_.stride(), batch_ * out_.stride(),
-          kPanel,        out_.width(),
-          kernel().grad, use_bias_ ? this->parameters[1].grad : nullptr};
+OuterSum<T> Dense<T>::sum(const GradientPiece& piece) const {
+  return {in_.steps,
+          piece.samples,
+          inputs_,
+          in_.data,
+          in_.ids,
+          out_.grad,
+          kPanel,
+          out_.width(),
+          kernel().grad + piece.offset,
+          use_bias_ ? this->parameters[1].grad + piece.offset : nullptr};
+}
+
+template <class T>
+Index Dense<T>::gradient_tasks() const {
+  const OuterSum<T> all = sum({});
+  return all.groups() * all.tasks_per_group();
+}
+
+template <class T>
+void Dense<T>::gradient(Index task, const GradientPiece& piece) {
+  const OuterSum<T> of_piece = sum(piece);
+  of_piece.run(task / of_piece.tasks_per_group(), task % of_piece.tasks_per_group());
 }
 
 template <class T>

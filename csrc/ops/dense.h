@@ -15,21 +15,20 @@ class Dense : public Op<T> {
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
-  Index gradient_tasks() const override { return sum().tasks(); }
-  void gradient(Index task) override { sum().run(task); }
+  Index gradient_tasks() const override;
+  void gradient(Index task, const GradientPiece& piece) override;
   Index derive_tasks() const override;
   void derive(Index task) override;
   double work() const override { return double(inputs_ * units_); }
 
  private:
-  OuterSum<T> sum() const;
+  OuterSum<T> sum(const GradientPiece& piece) const;
   const Parameter<T>& kernel() const { return this->parameters[0]; }
   const T* bias(Index q) const { return use_bias_ ? this->parameters[1].value + q * kPanel : nullptr; }
   Index columns(Index q) const { return out_.width() - q * kPanel < kPanel ? out_.width() - q * kPanel : kPanel; }
 
   Index inputs_, units_, panels_;
   bool use_bias_;
-  Index batch_ = 0;
   Signal<T> in_, out_;
   Memory derived_;  // W^T in panels of kPanel inputs, [input panel][units][kPanel]
 };

@@ -19,17 +19,16 @@ bool Input<T>::is_symbols(const ArrayView& x) const {
 }
 
 template <class T>
-Signal<T> Input<T>::plan(bool symbols, Index steps, Index batch, Planner& memory) {
-  batch_ = batch;
+Signal<T> Input<T>::plan(bool symbols, Index steps, const Plan& plan, Planner& memory) {
   out_ = Signal<T>{};
   out_.steps = steps;
   out_.sequence = spec_.sequence;
   out_.features = spec_.features;
   out_.symbols = symbols;
   if (symbols)
-    out_.ids = memory.array<std::int32_t>(steps * batch);
+    out_.ids = row_array<std::int32_t>(memory, plan.batch, plan.height, steps, 1);
   else
-    out_.data = memory.array<T>(out_.size(batch));
+    out_.data = signal_array(out_, plan, memory);
   return out_;
 }
 
@@ -40,15 +39,15 @@ void Input<T>::forward(const ArrayView& x, const std::int64_t* index, Rows rows)
     with_type(x.dtype, [&](auto type) {
       for (Index r = rows.begin; r < rows.end; r++)
         for (Index t = 0; t < out_.steps; t++)
-          out_.ids[t * batch_ + r] = read_id<decltype(type)>(x.data + index[r] * x.strides[0] + t * step_stride,
-                                                             spec_.features, spec_.name, index[r], t);
+          *out_.ids.at(t, r) = read_id<decltype(type)>(x.data + index[r] * x.strides[0] + t * step_stride,
+                                                       spec_.features, spec_.name, index[r], t);
     });
     return;
   }
   const Index stride = out_.stride(), value_stride = x.strides[x.ndim - 1];
   for (Index r = rows.begin; r < rows.end; r++)
     for (Index t = 0; t < out_.steps; t++) {
-      T* to = out_.data + (t * batch_ + r) * stride;
+      T* to = out_.data.at(t, r);
       read_values(x.dtype, x.data + index[r] * x.strides[0] + t * step_stride, value_stride, spec_.features, to);
       std::fill(to + spec_.features, to + stride, T(0));
     }

@@ -20,12 +20,11 @@ class Input {
 
   // Whether x holds ids: integers with one axis less than vectors would have. Throws where x is neither.
   bool is_symbols(const ArrayView& x) const;
-  Signal<T> plan(bool symbols, Index steps, Index batch, Planner& memory);
+  Signal<T> plan(bool symbols, Index steps, const Plan& plan, Planner& memory);
   void forward(const ArrayView& x, const std::int64_t* index, Rows rows);
 
  private:
   InputSpec spec_;
-  Index batch_ = 0;
   Signal<T> out_;
 };
 

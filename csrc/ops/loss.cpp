@@ -33,7 +33,8 @@ void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memor
   activated_ = memory.array<T>(batch_ * prediction.stride());
   sums_ = memory.array<double>(count() * batch_);
   if (prediction.grad && !memory.counting())  // its padding stays zero
-    std::memset(prediction.grad, 0, std::size_t(prediction.size(batch_)) * sizeof(T));
+    std::memset(prediction.grad.base, 0,
+                std::size_t(divide_up(batch_, prediction.grad.height) * prediction.grad.block) * sizeof(T));
 }
 
 template <class T>
@@ -45,9 +46,8 @@ void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows) {
     for (Index m = 0; m < count(); m++) sums_[m * batch_ + r] = 0;
     for (Index t = 0; t < prediction_.steps; t++) {
       const char* target = y.data + index[r] * y.strides[0] + (prediction_.sequence ? t * y.strides[1] : 0);
-      const Index at = (t * batch_ + r) * stride;
-      Row row{prediction_.data + at, nullptr, 0, prediction_.grad ? prediction_.grad + at : nullptr,
-              prediction_.data + at};
+      const T* prediction = prediction_.data.at(t, r);
+      Row row{prediction, nullptr, 0, prediction_.grad ? prediction_.grad.at(t, r) : nullptr, prediction};
       if (ids) {
         row.id = with_type(y.dtype, [&](auto type) {
           if constexpr (std::is_integral_v<decltype(type)>)

@@ -26,23 +26,24 @@ Signal<T> Lstm<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) 
   together_ = plan.together;
   keeps_h_ = training_ || (return_sequences_ && !streaming_);
 
-  gates_ = memory.array<T>((training_ ? steps_ * panels_ : together_ ? panels_ : 1) * batch_ * kPanel);
+  const auto rows = [&](Index steps, Index stride) { return row_array<T>(memory, batch_, plan.height, steps, stride); };
+  gates_ = rows(training_ ? steps_ * panels_ : together_ ? panels_ : 1, kPanel);
   if (!streaming_) {
-    c_ = memory.array<T>((training_ ? steps_ + 1 : 1) * panels_ * batch_ * kBlock);
-    h_ = memory.array<T>((keeps_h_ ? steps_ + 1 : 2) * batch_ * h_stride());
+    c_ = rows((training_ ? steps_ + 1 : 1) * panels_, kBlock);
+    h_ = rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
   }
-  projected_ = in.repeated ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
-  dgates_sum_ = in.repeated && training_ ? memory.array<T>(panels_ * batch_ * kPanel) : nullptr;
-  dc_ = training_ ? memory.array<T>(panels_ * batch_ * kBlock) : nullptr;
-  dh0_ = training_ && given_state_ ? memory.array<T>(batch_ * h_stride()) : nullptr;
+  projected_ = in.repeated ? rows(panels_, kPanel) : RowArray<T>{};
+  dgates_sum_ = in.repeated && training_ ? rows(panels_, kPanel) : RowArray<T>{};
+  dc_ = training_ ? rows(panels_, kBlock) : RowArray<T>{};
+  dh0_ = training_ && given_state_ ? rows(1, h_stride()) : RowArray<T>{};
 
   out_ = Signal<T>{};
   out_.sequence = return_sequences_;
   out_.steps = return_sequences_ ? steps_ : 1;
   out_.features = units_;
-  if (!memory.counting()) out_.data = return_sequences_ ? h(1) : h(steps_);
+  if (!memory.counting()) out_.data = h_.from(return_sequences_ ? 1 : keeps_h_ ? steps_ : steps_ % 2);
   out_.wants_grad = training_;
-  if (training_) out_.grad = memory.array<T>(out_.size(batch_));
+  if (training_) out_.grad = signal_array(out_, plan, memory);
 
   if (training_ && !derived_.size()) {
     const Index height = 4 * padded_units(), h_panels = divide_up(padded_units(), kPanel);
@@ -78,11 +79,11 @@ void Lstm<T>::forward(const Share& share) {
 // The state before step 0, and the input's part of z where it is the same for every step.
 template <class T>
 void Lstm<T>::start(Index p, Rows rows) {
-  if (!given_state_) std::memset(c(0, p) + rows.begin * kBlock, 0, std::size_t(rows.count() * kBlock) * sizeof(T));
+  if (!given_state_) std::memset(c(0, p, rows.begin), 0, std::size_t(rows.count() * kBlock) * sizeof(T));
   if (!in_.repeated) return;
-  const Product<T> x_w{in_.data + rows.begin * in_.stride(), in_.stride(), kernel().value + p * inputs_ * kPanel,
-                       kPanel, inputs_};
-  Gemm<T> g{rows.count(), kPanel, &x_w, 1, projected_ + (p * batch_ + rows.begin) * kPanel, kPanel};
+  const Product<T> x_w{in_.data.at(0, rows.begin), in_.stride(), kernel().value + p * inputs_ * kPanel, kPanel,
+                       inputs_};
+  Gemm<T> g{rows.count(), kPanel, &x_w, 1, projected_.at(p, rows.begin), kPanel};
   g.bias = bias(p);
   kernels<T>().gemm(g);
 }
@@ -92,23 +93,21 @@ template <class T>
 void Lstm<T>::pre_activations(Index t, Index p, Rows rows) {
   Product<T> products[2];
   Index n = 0;
-  Gemm<T> g{rows.count(), kPanel, products, 0, gates(t, p) + rows.begin * kPanel, kPanel};
+  Gemm<T> g{rows.count(), kPanel, products, 0, gates(t, p, rows.begin), kPanel};
   if (in_.repeated) {
-    g.table = projected_ + (p * batch_ + rows.begin) * kPanel;
+    g.table = projected_.at(p, rows.begin);
     g.table_stride = kPanel;
   } else if (in_.symbols) {
     g.bias = bias(p);
-    g.ids = in_.ids + t * batch_ + rows.begin;
+    g.ids = in_.ids.at(t, rows.begin);
     g.table = kernel().value + p * inputs_ * kPanel;
     g.table_stride = kPanel;
   } else {
     g.bias = bias(p);
-    const T* x_t = in_.data + (t * batch_ + rows.begin) * in_.stride();
-    products[n++] = {x_t, in_.stride(), kernel().value + p * inputs_ * kPanel, kPanel, inputs_};
+    products[n++] = {in_.data.at(t, rows.begin), in_.stride(), kernel().value + p * inputs_ * kPanel, kPanel, inputs_};
   }
   if (t > 0 || given_state_) {
-    const T* h_t = h(t) + rows.begin * h_stride();
-    products[n++] = {h_t, h_stride(), recurrent_kernel().value + p * units_ * kPanel, kPanel, units_};
+    products[n++] = {h(t, rows.begin), h_stride(), recurrent_kernel().value + p * units_ * kPanel, kPanel, units_};
   }
   g.n_products = n;
   kernels<T>().gemm(g);
@@ -119,10 +118,10 @@ template <class T>
 void Lstm<T>::step_forward(Index t, Index p, Rows rows) {
   LstmStep<T> step{};
   step.rows = rows.count();
-  step.gates = gates(t, p) + rows.begin * kPanel;
-  step.c_prev = c(t, p) + rows.begin * kBlock;
-  step.c = c(t + 1, p) + rows.begin * kBlock;
-  step.h = h(t + 1) + rows.begin * h_stride() + p * kBlock;
+  step.gates = gates(t, p, rows.begin);
+  step.c_prev = c(t, p, rows.begin);
+  step.c = c(t + 1, p, rows.begin);
+  step.h = h(t + 1, rows.begin) + p * kBlock;
   step.h_stride = h_stride();
   kernels<T>().lstm_forward(step);
 }
@@ -132,15 +131,12 @@ void Lstm<T>::step_forward(Index t, Index p, Rows rows) {
 template <class T>
 void Lstm<T>::backward(const Share& share) {
   const Rows rows = share.rows;
-  const Index stride = h_stride();
   const Part::Range own = share.part.of(panels_);
-  auto upstream = [&](Index t) { return out_.grad + ((return_sequences_ ? t * batch_ : 0) + rows.begin) * stride; };
-  auto clear = [&](T* values, Index width) {
-    std::memset(values + rows.begin * width, 0, std::size_t(rows.count() * width) * sizeof(T));
-  };
+  auto upstream = [&](Index t) { return out_.grad.at(return_sequences_ ? t : 0, rows.begin); };
+  auto clear = [&](T* values, Index width) { std::memset(values, 0, std::size_t(rows.count() * width) * sizeof(T)); };
   for (Index p = own.begin; p < own.end; p++) {
-    if (!given_state_) clear(dc(p), kBlock);
-    if (dgates_sum_) clear(dgates_sum_ + p * batch_ * kPanel, kPanel);
+    if (!given_state_) clear(dc(p, rows.begin), kBlock);
+    if (dgates_sum_) clear(dgates_sum_.at(p, rows.begin), kPanel);
   }
   for (Index t = steps_ - 1; t >= 0; t--) {
     for (Index p = own.begin; p < own.end; p++) step_backward(t, p, upstream(t), rows);
@@ -149,7 +145,7 @@ void Lstm<T>::backward(const Share& share) {
     if (t > 0)
       state_gradient(t, upstream(t - 1), return_sequences_, share);
     else if (given_state_)
-      state_gradient(0, dh0_ + rows.begin * stride, false, share);
+      state_gradient(0, dh0_.at(0, rows.begin), false, share);
     share.part.wait();  // before step t - 1 reads it
   }
   if (in_.wants_grad) input_gradient(share);
@@ -161,15 +157,14 @@ void Lstm<T>::step_backward(Index t, Index p, T* dh, Rows rows) {
   const Kernels<T>& k = kernels<T>();
   LstmStep<T> step{};
   step.rows = rows.count();
-  step.gates = gates(t, p) + rows.begin * kPanel;
-  step.c_prev = c(t, p) + rows.begin * kBlock;
-  step.c = c(t + 1, p) + rows.begin * kBlock;
+  step.gates = gates(t, p, rows.begin);
+  step.c_prev = c(t, p, rows.begin);
+  step.c = c(t + 1, p, rows.begin);
   step.dh = dh + p * kBlock;
-  step.dc = dc(p) + rows.begin * kBlock;
+  step.dc = dc(p, rows.begin);
   step.h_stride = h_stride();
   k.lstm_backward(step);
-  if (dgates_sum_)
-    k.add(rows.count(), kPanel, step.gates, kPanel, dgates_sum_ + (p * batch_ + rows.begin) * kPanel, kPanel);
+  if (dgates_sum_) k.add(rows.count(), kPanel, step.gates, kPanel, dgates_sum_.at(p, rows.begin), kPanel);
 }
 
 // dh (+)= dgates[t] R^T        [rows, padded_units], a sum over all panels
@@ -179,13 +174,13 @@ void Lstm<T>::state_gradient(Index t, T* dh, bool accumulate, const Share& share
   const Part::Range own = share.part.of(divide_up(width, kPanel));
   for (Index i = own.begin; i < own.end; i++) {
     const Index q = own.pick(i, t % 2);
-    const Product<T> dz_r{gates(t, 0) + share.rows.begin * kPanel,
+    const Product<T> dz_r{gates(t, 0, share.rows.begin),
                           kPanel,
                           recurrent_kernel_t_ + q * height * kPanel,
                           kPanel,
                           kPanel,
                           panels_,
-                          batch_ * kPanel,
+                          gates_.step,
                           kPanel * kPanel};
     Gemm<T> g{share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_r, 1, dh + q * kPanel, h_stride()};
     g.accumulate = accumulate;
@@ -200,16 +195,16 @@ void Lstm<T>::input_gradient(const Share& share) {
   const Part::Range own = share.part.of((in_.repeated ? 1 : steps_) * x_panels);
   for (Index i = own.begin; i < own.end; i++) {
     const Index t = i / x_panels, q = i % x_panels;
-    const T* dz = in_.repeated ? dgates_sum_ : gates(t, 0);
-    const Product<T> dz_w{dz + share.rows.begin * kPanel,
+    const Index first = share.rows.begin;
+    const Product<T> dz_w{in_.repeated ? dgates_sum_.at(0, first) : gates(t, 0, first),
                           kPanel,
                           kernel_t_ + q * height * kPanel,
                           kPanel,
                           kPanel,
                           panels_,
-                          batch_ * kPanel,
+                          gates_.step,
                           kPanel * kPanel};
-    T* dx = in_.grad + (t * batch_ + share.rows.begin) * in_.stride() + q * kPanel;
+    T* dx = in_.grad.at(t, first) + q * kPanel;
     kernels<T>().gemm({share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
   }
 }
@@ -217,17 +212,17 @@ void Lstm<T>::input_gradient(const Share& share) {
 // ---- state from call to call ---------------------------------------------------------------------------------------
 
 template <class T>
-void Lstm<T>::place_state(Index batch, Planner& memory) {
+void Lstm<T>::place_state(Index batch, Index height, Planner& memory) {
   streaming_ = given_state_ = true;
   batch_ = batch;
-  h_ = memory.array<T>(2 * batch * h_stride());
-  c_ = memory.array<T>(panels_ * batch * kBlock);
+  h_ = row_array<T>(memory, batch, height, 2, h_stride());
+  c_ = row_array<T>(memory, batch, height, panels_, kBlock);
 }
 
-// h (i 0) or c (i 1) before step t, of row r: the kBlock units of panel p
+// h (i 0) or c (i 1) before step t: the kBlock units of panel p
 template <class T>
-T* Lstm<T>::state_at(Index i, Index t, Index r, Index p) const {
-  return i == 0 ? h(t) + r * h_stride() + p * kBlock : c(t, p) + r * kBlock;
+T* Lstm<T>::state_at(Index i, Index t, Index row, Index p) const {
+  return i == 0 ? h(t, row) + p * kBlock : c(t, p, row);
 }
 
 template <class T>
@@ -245,55 +240,57 @@ void Lstm<T>::set_state(Index i, const T* from) {
 // ---- gradients of the weights --------------------------------------------------------------------------------------
 
 template <class T>
-OuterSum<T> Lstm<T>::input_sum() const {
-  const bool once = in_.repeated;
-  return {once ? 1 : steps_,
-          batch_,
-          inputs_,
-          in_.data,
-          in_.stride(),
-          batch_ * in_.stride(),
-          in_.ids,
-          once ? dgates_sum_ : gates(0, 0),
-          kPanel,
-          panels_ * batch_ * kPanel,
-          batch_ * kPanel,
-          panels_ * kPanel,
-          kernel().grad,
-          use_bias_ ? this->parameters[2].grad : nullptr};
+RowArray<const T> Lstm<T>::dz(const RowArray<T>& gates, Index first_step) const {
+  return {gates.base + first_step * panels_ * gates.step, gates.height, gates.stride, panels_ * gates.step,
+          gates.block};
 }
 
 template <class T>
-OuterSum<T> Lstm<T>::recurrent_sum() const {
+OuterSum<T> Lstm<T>::input_sum(const GradientPiece& piece) const {
+  const bool once = in_.repeated;
+  return {once ? 1 : steps_,
+          piece.samples,
+          inputs_,
+          in_.data,
+          in_.ids,
+          dz(once ? dgates_sum_ : gates_, 0),
+          gates_.step,
+          panels_ * kPanel,
+          kernel().grad + piece.offset,
+          use_bias_ ? this->parameters[2].grad + piece.offset : nullptr};
+}
+
+template <class T>
+OuterSum<T> Lstm<T>::recurrent_sum(const GradientPiece& piece) const {
   const Index first = given_state_ ? 0 : 1;  // h before step 0 is zero
   return {steps_ - first,
-          batch_,
+          piece.samples,
           units_,
-          h(first),
-          h_stride(),
-          batch_ * h_stride(),
-          nullptr,
-          gates(first, 0),
-          kPanel,
-          panels_ * batch_ * kPanel,
-          batch_ * kPanel,
+          h_.from(first),
+          {},
+          dz(gates_, first),
+          gates_.step,
           panels_ * kPanel,
-          recurrent_kernel().grad,
+          recurrent_kernel().grad + piece.offset,
           nullptr};
 }
 
+// By panels first: a thread's own run of tasks then reads the gates of its panels alone.
 template <class T>
 Index Lstm<T>::gradient_tasks() const {
-  return input_sum().tasks() + recurrent_sum().tasks();
+  const OuterSum<T> of_input = input_sum({});
+  return of_input.groups() * (of_input.tasks_per_group() + recurrent_sum({}).tasks_per_group());
 }
 
 template <class T>
-void Lstm<T>::gradient(Index task) {
-  const Index of_input = input_sum().tasks();
-  if (task < of_input)
-    input_sum().run(task);
+void Lstm<T>::gradient(Index task, const GradientPiece& piece) {
+  const OuterSum<T> of_input = input_sum(piece), of_state = recurrent_sum(piece);
+  const Index in_group = of_input.tasks_per_group() + of_state.tasks_per_group();
+  const Index group = task / in_group, i = task % in_group - of_input.tasks_per_group();
+  if (i < 0)
+    of_input.run(group, task % in_group);
   else
-    recurrent_sum().run(task - of_input);
+    of_state.run(group, i);
 }
 
 // ---- transposed copies ---------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class Lstm : public Op<T> {
   void forward(const Share& share) override;
   void backward(const Share& share) override;
   Index gradient_tasks() const override;
-  void gradient(Index task) override;
+  void gradient(Index task, const GradientPiece& piece) override;
   Index derive_tasks() const override;
   void derive(Index task) override;
   double work() const override { return double(4 * units_ * (units_ + inputs_)); }
@@ -32,34 +32,37 @@ class Lstm : public Op<T> {
 
   Index states() const override { return 2; }  // h, c
   Index state_units() const override { return units_; }
-  void place_state(Index batch, Planner& memory) override;
+  void place_state(Index batch, Index height, Planner& memory) override;
   void get_state(Index i, T* to) const override;
   void set_state(Index i, const T* from) override;
 
   Index panels() const { return panels_; }
   Index padded_units() const { return panels_ * kBlock; }
   Index h_stride() const { return row_stride<T>(units_); }
-  // Saved state: [B, 4, kBlock] gates of a panel (gradients after backward), [B, kBlock] c, [B, h_stride] h.
-  // Slot t of h and c is the state before step t. In inference one slot of c and two of h serve all steps, and one of
-  // gates, or one for each panel where threads share them.
-  T* gates(Index t, Index p) const {
-    return gates_ + (training_ ? t * panels_ + p : together_ ? p : 0) * batch_ * kPanel;
+  // Saved state of panel p from a row on: [rows, 4, kBlock] gates (gradients after backward), [rows, kBlock] c, and of
+  // all panels [rows, h_stride] h. Slot t of h and c is the state before step t. In inference one slot of c and two of
+  // h serve all steps, and one of gates, or one for each panel where threads share them.
+  T* gates(Index t, Index p, Index row) const {
+    return gates_.at(training_ ? t * panels_ + p : together_ ? p : 0, row);
   }
-  T* c(Index t, Index p) const { return c_ + ((training_ ? t * panels_ : 0) + p) * batch_ * kBlock; }
-  T* h(Index t) const { return h_ + (keeps_h_ ? t : t % 2) * batch_ * h_stride(); }
-  T* dc(Index p) const { return dc_ + p * batch_ * kBlock; }
-  T* dh0() const { return dh0_; }
+  T* c(Index t, Index p, Index row) const { return c_.at((training_ ? t * panels_ : 0) + p, row); }
+  T* h(Index t, Index row) const { return h_.at(keeps_h_ ? t : t % 2, row); }
+  T* dc(Index p, Index row) const { return dc_.at(p, row); }
+  const RowArray<T>& h() const { return h_; }
+  const RowArray<T>& dh0() const { return dh0_; }
 
  private:
   void start(Index p, Rows rows);
-  T* state_at(Index i, Index t, Index r, Index p) const;
+  T* state_at(Index i, Index t, Index row, Index p) const;
   void pre_activations(Index t, Index p, Rows rows);
   void step_forward(Index t, Index p, Rows rows);
   void step_backward(Index t, Index p, T* dh, Rows rows);
   void state_gradient(Index t, T* dh, bool accumulate, const Share& share);
   void input_gradient(const Share& share);
-  OuterSum<T> input_sum() const;
-  OuterSum<T> recurrent_sum() const;
+  // Rows of dz of panel 0, from step to step
+  RowArray<const T> dz(const RowArray<T>& gates, Index first_step) const;
+  OuterSum<T> input_sum(const GradientPiece& piece) const;
+  OuterSum<T> recurrent_sum(const GradientPiece& piece) const;
 
   // parameters[..] by name
   const Parameter<T>& kernel() const { return this->parameters[0]; }
@@ -74,13 +77,9 @@ class Lstm : public Op<T> {
   Index batch_ = 0, steps_ = 0;
   Index turn_ = 0;  // of the first step
   bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
-  T* gates_ = nullptr;
-  T* c_ = nullptr;
-  T* h_ = nullptr;
-  T* dc_ = nullptr;
-  T* dh0_ = nullptr;
-  T* projected_ = nullptr;   // [panels][B, 4, kBlock]: x W + b of a repeated input, computed once
-  T* dgates_sum_ = nullptr;  // like projected_: gradients of its gates summed over t
+  RowArray<T> gates_, c_, h_, dc_, dh0_;  // the steps of gates_ and c_ are (t, panel), of dc_ panels
+  RowArray<T> projected_;                 // [panel][rows, 4, kBlock]: x W + b of a repeated input, computed once
+  RowArray<T> dgates_sum_;                // like projected_: gradients of its gates summed over t
 
   // Transposed weights for dh = dz R^T and dx = dz W^T, in panels of kPanel columns: [column panel][4 *
   // padded_units][kPanel]

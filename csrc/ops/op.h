@@ -26,22 +26,21 @@ constexpr Index row_stride(Index features) {
   return (lines % 4 == 0 ? lines + 1 : lines) * kLine;
 }
 
-// What flows between two ops for a batch of B rows: [steps][B][stride]. Features are padded to `width` with zeros.
+// What flows between two ops for a batch of B rows. Features are padded to `width` with zeros.
 template <class T>
 struct Signal {
   Index steps = 1;
   Index features = 0;
-  bool sequence = false;        // false: [B, features], and steps is 1
-  bool repeated = false;        // one step of data (and of grad, summed over steps) stands for all steps
-  bool symbols = false;         // ids instead of data
-  bool wants_grad = false;      // in training, where weights lie below
-  std::int32_t* ids = nullptr;  // [steps][B], each less than `features`
-  T* data = nullptr;
-  T* grad = nullptr;  // like data
+  bool sequence = false;       // false: [B, features], and steps is 1
+  bool repeated = false;       // one step of data (and of grad, summed over steps) stands for all steps
+  bool symbols = false;        // ids instead of data
+  bool wants_grad = false;     // in training, where weights lie below
+  RowArray<std::int32_t> ids;  // each less than `features`
+  RowArray<T> data, grad;
 
   Index width() const { return round_up(features, kBlock); }
   Index stride() const { return row_stride<T>(features); }
-  Index size(Index batch) const { return (repeated ? 1 : steps) * batch * stride(); }
+  Index stored_steps() const { return repeated ? 1 : steps; }
 };
 
 // How a matrix [rows, gates * units] of the user is stored: panels of `block` units, [panel][row][gate][block].
@@ -76,9 +75,16 @@ struct Parameter {
 
 struct Plan {
   Index batch;
+  Index height;  // rows of a block in memory; a share's rows never reach from one block into the next
   bool training;
   bool together = false;  // threads will share the rows
 };
+
+// Room for a signal's data or its gradient
+template <class T>
+RowArray<T> signal_array(const Signal<T>& signal, const Plan& plan, Planner& memory) {
+  return row_array<T>(memory, plan.batch, plan.height, signal.stored_steps(), signal.stride());
+}
 
 // What a thread takes through an op: a run of rows, and of what the op computes for them this thread's part.
 struct Share {
@@ -90,6 +96,12 @@ struct Share {
     const Part::Range own = part.of(rows.count());
     return {rows.begin + own.begin, rows.begin + own.end};
   }
+};
+
+// The samples over which gradients are summed, and how far behind parameters[..].grad the sums go.
+struct GradientPiece {
+  Rows samples;
+  Index offset;
 };
 
 template <class T>
@@ -112,7 +124,7 @@ class Op {
 
   // parameters[..].grad, one disjoint part per task, after backward of all rows
   virtual Index gradient_tasks() const { return 0; }
-  virtual void gradient(Index /*task*/) {}
+  virtual void gradient(Index /*task*/, const GradientPiece& /*piece*/) {}
 
   // Copies of the weights that backward reads in another layout, remade after every update.
   virtual Index derive_tasks() const { return 0; }
@@ -130,7 +142,7 @@ class Op {
   // plan, an op begins every forward where the last one ended; without, at zero.
   virtual Index states() const { return 0; }
   virtual Index state_units() const { return 0; }
-  virtual void place_state(Index /*batch*/, Planner& /*memory*/) {}
+  virtual void place_state(Index /*batch*/, Index /*height*/, Planner& /*memory*/) {}
   virtual void get_state(Index /*i*/, T* /*to*/) const {}
   virtual void set_state(Index /*i*/, const T* /*from*/) {}
 };
@@ -166,8 +178,8 @@ Signal<T> new_signal(const Signal<T>& in, Index features, bool has_weights, cons
   out.sequence = in.sequence;
   out.features = features;
   out.wants_grad = plan.training && (has_weights || in.wants_grad);
-  out.data = memory.array<T>(out.size(plan.batch));
-  if (out.wants_grad) out.grad = memory.array<T>(out.size(plan.batch));
+  out.data = signal_array(out, plan, memory);
+  if (out.wants_grad) out.grad = signal_array(out, plan, memory);
   return out;
 }
 

@@ -17,7 +17,6 @@ class Activate : public Op<T> {
 
  private:
   Activation activation_;
-  Index batch_ = 0;
   Signal<T> in_, out_;
 };
 
@@ -38,9 +37,8 @@ class Dropout : public Op<T> {
   std::uint64_t seed_;
   std::uint32_t iteration_ = 0;
   bool training_ = false;
-  Index batch_ = 0;
   Signal<T> in_, out_;
-  T* mask_ = nullptr;  // like out_.data
+  RowArray<T> mask_;  // like out_.data
 };
 
 // [B, F] -> [B, n, F]. Where the next op takes a repeated signal nothing is copied.
@@ -56,7 +54,6 @@ class RepeatVector : public Op<T> {
  private:
   Index n_;
   bool copies_;
-  Index batch_ = 0;
   Signal<T> in_, out_;
 };
 
@@ -71,11 +68,10 @@ class Embedding : public Op<T> {
   void forward(const Share& share) override;
   void backward(const Share&) override {}
   Index gradient_tasks() const override;
-  void gradient(Index task) override;
+  void gradient(Index task, const GradientPiece& piece) override;
 
  private:
   Index features_;
-  Index batch_ = 0;
   Signal<T> in_, out_;
 };
 
@@ -89,7 +85,6 @@ class OneHot : public Op<T> {
   void backward(const Share&) override {}
 
  private:
-  Index batch_ = 0;
   Signal<T> in_, out_;
 };
 

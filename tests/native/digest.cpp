@@ -113,7 +113,8 @@ void digest_reductions(Numbers& numbers) {
   const double squares = kernels<T>().sum_of_squares(kValues, x.data());
   hash.add(&squares, 1);
   std::vector<T> sums(kRows, T(0));
-  kernels<T>().column_sums(kValues / kRows, kRows, x.data(), kRows, sums.data());
+  const RowArray<const T> samples{x.data(), kValues / kRows, kRows, 0, 0};
+  kernels<T>().outer_product({1, kRows, samples, samples, 1, {0, kValues / kRows}, sums.data(), kRows, false});
   hash.add(sums);
   hash.print<T>("kernel reductions");
 
