@@ -9,13 +9,16 @@
 
 namespace pyrnn {
 
-struct LstmShape {
+enum class CellKind { lstm, gru, gru_reset_before, simple_rnn };
+
+struct RecurrentShape {
   Index B, T, I, H;
 };
 
-// x [B, T, I] or ids [B, T]; h, c [B, T, H], gates [B, T, 4H] out
+// x [B, T, I] or ids [B, T]; h, c [B, T, H], gates [B, T, 4H] out. c is LSTM's alone; gates hold i f c o of an LSTM, of
+// a GRU z r n and the fourth of CellStep or r h; a SimpleRNN has none.
 template <class T>
-struct LstmArrays {
+struct RecurrentArrays {
   ArrayView x;
   const T *h0, *c0;  // [B, H]
   const T *kernel, *recurrent_kernel, *bias;
@@ -24,15 +27,22 @@ struct LstmArrays {
 
 // dh [B, T, H], dc [B, H] in; dx [B, T, I] (null for ids), dh0, dc0 and the weights' gradients out
 template <class T>
-struct LstmGradients {
+struct RecurrentGradients {
   const T *dh, *dc;
   T *dx, *dh0, *dc0, *dkernel, *drecurrent_kernel, *dbias;
 };
 
+struct CellOptions {
+  CellKind kind;
+  Activation activation = Activation::tanh;
+  Activation recurrent_activation = Activation::sigmoid;
+};
+
 template <class T>
-void lstm_forward(const LstmShape& shape, const LstmArrays<T>& a);
+void recurrent_forward(const CellOptions& cell, const RecurrentShape& shape, const RecurrentArrays<T>& a);
 template <class T>
-void lstm_backward(const LstmShape& shape, const LstmArrays<T>& a, const LstmGradients<T>& d);
+void recurrent_backward(const CellOptions& cell, const RecurrentShape& shape, const RecurrentArrays<T>& a,
+                        const RecurrentGradients<T>& d);
 
 // x [B, I] or ids [B], y [B, N]
 template <class T>

@@ -2,7 +2,7 @@
 //
 //   T steps   B batch (rows)   I inputs   H units   G gates per unit   V symbols   F features of any signal
 //
-// Arrays are row-major, the rightmost letter fastest. LSTM gates stand in Keras' order: i f c o.
+// Arrays are row-major, the rightmost letter fastest. Gates stand in Keras' order: i f c o, or z r h.
 //
 //   kernel            W  [I, G*H]     recurrent_kernel  R  [H, G*H]     bias  b  [G*H]
 //   hidden state      h  [.., H]      cell state        c  [.., H]      d<name>: gradient of the loss by <name>

@@ -1,10 +1,35 @@
 #include "stack.h"
 
 #include "ops/dense.h"
+#include "ops/gru.h"
 #include "ops/lstm.h"
 #include "ops/simple.h"
+#include "ops/simple_rnn.h"
 
 namespace pyrnn {
+
+namespace {
+
+bool is_recurrent(const OpSpec& spec) {
+  return spec.kind == OpKind::lstm || spec.kind == OpKind::gru || spec.kind == OpKind::simple_rnn;
+}
+
+template <class T>
+Op<T>* recurrent(Index inputs, const OpSpec& spec) {
+  const RecurrentSpec cell{inputs,
+                           spec.units,
+                           spec.return_sequences,
+                           spec.use_bias,
+                           spec.go_backwards,
+                           spec.activation,
+                           spec.recurrent_activation};
+  if (spec.kind == OpKind::lstm) return new Lstm<T>(cell);
+  if (spec.kind == OpKind::simple_rnn) return new SimpleRnn<T>(cell);
+  if (spec.reset_after) return new Gru<T>(cell);
+  return new GruResetBefore<T>(cell);
+}
+
+}  // namespace
 
 template <class T>
 Stack<T>::Stack(const InputSpec& input, const std::vector<OpSpec>& specs)
@@ -37,8 +62,11 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       add(new OneHot<T>());
       break;
     case OpKind::lstm:
-      if (!sequence) throw std::invalid_argument("Network: lstm needs a sequence [B, T, F], got [B, F]");
-      add(new Lstm<T>(features, positive(spec.units, "units of lstm"), spec.return_sequences, spec.use_bias));
+    case OpKind::gru:
+    case OpKind::simple_rnn:
+      if (!sequence) throw std::invalid_argument("Network: a recurrent op needs a sequence [B, T, F], got [B, F]");
+      positive(spec.units, "units of a recurrent op");
+      add(recurrent<T>(features, spec));
       features = spec.units;
       sequence = spec.return_sequences;
       break;
@@ -57,7 +85,7 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       break;
     case OpKind::repeat_vector:
       if (sequence) throw std::invalid_argument("Network: repeat_vector needs [B, F], got a sequence");
-      add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && next->kind == OpKind::lstm)));
+      add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && is_recurrent(*next))));
       sequence = true;
       fixed_steps = spec.units;
       break;

@@ -6,15 +6,18 @@
 
 namespace pyrnn {
 
-enum class OpKind { embedding, lstm, dense, activation, dropout, repeat_vector, one_hot };
+enum class OpKind { embedding, lstm, gru, simple_rnn, dense, activation, dropout, repeat_vector, one_hot };
 
 struct OpSpec {
   OpKind kind;
-  Index units = 0;  // of lstm and dense; output_dim of embedding; n of repeat_vector
+  Index units = 0;  // of recurrent cells and dense; output_dim of embedding; n of repeat_vector
   bool return_sequences = false;
   bool use_bias = true;
-  Activation activation = Activation::linear;  // of dense and activation
-  double rate = 0;                             // of dropout
+  bool go_backwards = false;
+  bool reset_after = true;                                // of gru
+  Activation activation = Activation::linear;             // of cells, dense and activation
+  Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru
+  double rate = 0;                                        // of dropout
   std::uint64_t seed = 0;
 };
 

@@ -27,6 +27,9 @@ Stream<T>::Stream(Network<T>& network, Index batch)
     throw std::invalid_argument("stream: the model must read sequences [B, T, F], but it reads [B, F]");
   if (stack_.fixed_steps)
     throw std::invalid_argument("stream: a model with RepeatVector needs its whole sequence before it answers");
+  for (const OpSpec& spec : network.specs())
+    if (spec.go_backwards)
+      throw std::invalid_argument("stream: a layer with go_backwards=True needs the last step of its sequence first");
   network.share_weights(stack_);
   std::iota(rows_.begin(), rows_.end(), std::int64_t(0));
   for (auto& op : stack_.ops)

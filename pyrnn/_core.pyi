@@ -31,7 +31,14 @@ def one_hot_ids(x: Array) -> npt.NDArray[np.int32] | None:
     """Ids [...] of x [..., V] (bool, uint8, float32, float64) where every last-axis row is exactly one-hot, else None."""
 
 def lstm_forward(
-    x: Array, h0: Array, c0: Array, kernel: Array, recurrent_kernel: Array, bias: Array
+    x: Array,
+    h0: Array,
+    c0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
 ) -> tuple[Array, Array, Array]: ...
 def lstm_backward(
     dh: Array,
@@ -44,7 +51,37 @@ def lstm_backward(
     h: Array,
     c: Array,
     gates: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]: ...
+def gru_forward(
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    reset_after: bool = True,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> tuple[Array, Array]: ...
+def gru_backward(
+    dh: Array,
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    h: Array,
+    gates: Array,
+    reset_after: bool = True,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> tuple[Array | None, Array, Array, Array, Array]: ...
+def simple_rnn_forward(
+    x: Array, h0: Array, kernel: Array, recurrent_kernel: Array, bias: Array, activation: str = "tanh"
+) -> Array: ...
+def simple_rnn_backward(
+    dh: Array, x: Array, h0: Array, kernel: Array, recurrent_kernel: Array, h: Array, activation: str = "tanh"
+) -> tuple[Array | None, Array, Array, Array, Array]: ...
 def dense_forward(x: Array, kernel: Array, bias: Array, activation: str) -> Array: ...
 def dense_backward(
     dy: Array, x: Array, kernel: Array, y: Array, activation: str

@@ -43,7 +43,7 @@ class Stream:
 
     @property
     def state(self) -> list[tuple[Array, ...]]:
-        """Copies of the recurrent layers' states, in order: of an LSTM (h, c), each [batch_size, units]."""
+        """Copies of the recurrent layers' states, in order, each [batch_size, units]: of an LSTM (h, c), else (h,)."""
         return self._engine.get_state()
 
     def set_state(self, state: Sequence[Sequence[npt.ArrayLike]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyrnn
+from pyrnn import layers
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
@@ -50,6 +51,10 @@ def real(wanted: str, holds: Callable[[float], bool]) -> Callable[[str], float]:
 positive = real("a number above 0", lambda number: number > 0)
 
 
+CELLS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}
+Cell = type[layers.LSTM] | type[layers.GRU] | type[layers.SimpleRNN]
+
+
 def parser(module: str, description: str, epochs: int, lr: float) -> argparse.ArgumentParser:
     """A parser with the options that every task has; `module` is the task's name after `python -m`."""
     options = argparse.ArgumentParser(
@@ -58,8 +63,9 @@ def parser(module: str, description: str, epochs: int, lr: float) -> argparse.Ar
     options.add_argument("--version", action="version", version=f"pyrnn {pyrnn.__version__}")
 
     model = options.add_argument_group("model and training")
-    model.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="units of each LSTM")
-    model.add_argument("--layers", type=whole(1), default=1, metavar="N", help="LSTMs on top of each other")
+    model.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent layer")
+    model.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="units of each recurrent layer")
+    model.add_argument("--layers", type=whole(1), default=1, metavar="N", help="recurrent layers on top of each other")
     model.add_argument("--batch", type=whole(1), default=128, metavar="B", help="samples per update")
     model.add_argument("--epochs", type=whole(1), default=epochs, metavar="N", help="passes over the data, at most")
     model.add_argument("--lr", type=positive, default=lr, metavar="RATE", help="learning rate")

@@ -1,9 +1,10 @@
 """A network learns to add, reading and writing one character at a time.
 
-An encoder LSTM reads a question such as `535+61`, its last state is repeated once per character of the answer, and a
-decoder LSTM writes `596`. Data and network are those of Keras' addition example.
+An encoder reads a question such as `535+61`, its last state is repeated once per character of the answer, and a decoder
+writes `596`. Data and network are those of Keras' addition example: LSTMs, or with `--cell` GRUs or simple RNNs.
 
     python -m tasks.addition
+    python -m tasks.addition --cell gru
     python -m tasks.addition --digits 2 --samples 5000 --batch 32 --epochs 200
 
 Letters: N questions; ids are places in SYMBOLS.
@@ -29,7 +30,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
-    options = _options.parser(f"{__package__}.addition", "An LSTM learns to add.", epochs=60, lr=0.001)
+    options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
     share = _options.real("a number from 0 to 1", lambda number: 0 <= number <= 1)
     data = options.add_argument_group("questions")
     data.add_argument("--digits", type=_options.whole(1, 18), default=3, metavar="N", help="of a number, at most")
@@ -113,13 +114,13 @@ def decode(ids: Ids) -> str:
 # -- model --------------------------------------------------------------------
 
 
-def build(digits: int, hidden: int, depth: int) -> pyrnn.Sequential:
+def build(digits: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Sequential:
     """Ids [N, 2 digits + 1] -> probabilities [N, digits + 1, symbols]."""
     model = pyrnn.Sequential()
-    model.add(layers.LSTM(hidden, input_shape=(2 * digits + 1, len(SYMBOLS))))
+    model.add(cell(hidden, input_shape=(2 * digits + 1, len(SYMBOLS))))
     model.add(layers.RepeatVector(digits + 1))
     for _ in range(depth):
-        model.add(layers.LSTM(hidden, return_sequences=True))
+        model.add(cell(hidden, return_sequences=True))
     model.add(layers.TimeDistributed(layers.Dense(len(SYMBOLS), activation="softmax")))
     return model
 
@@ -171,7 +172,7 @@ def train(args: argparse.Namespace) -> int:
     x, y = encode(a[order], b[order], args.digits, args.reverse)
     split = args.samples - args.samples // 10
 
-    model = build(args.digits, args.hidden, args.layers)
+    model = build(args.digits, args.hidden, args.layers, _options.CELLS[args.cell])
     model.compile(optimizer=optimizers.Adam(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     exam = Exam(model, args, x[split:], y[split:], rng)
     try:

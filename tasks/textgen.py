@@ -1,7 +1,7 @@
 """A network learns to write, one character at a time, from a text.
 
-An LSTM reads 40 characters and predicts the next one; what it writes after each epoch shows what it has learnt. Data,
-network and sampling are those of Keras' text generation example (`--recipe keras`).
+An LSTM (with `--cell` a GRU or a simple RNN) reads 40 characters and predicts the next one; what it writes after each epoch
+shows what it has learnt. Data, network and sampling are those of Keras' text generation example (`--recipe keras`).
 
     python -m tasks.textgen
     python -m tasks.textgen --corpus mybook.txt --hidden 256 --layers 2 --lr 0.003
@@ -27,7 +27,7 @@ Ids = npt.NDArray[np.unsignedinteger]
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
-    options = _options.parser(f"{__package__}.textgen", "An LSTM learns to write.", epochs=20, lr=0.01)
+    options = _options.parser(f"{__package__}.textgen", "A recurrent network learns to write.", epochs=20, lr=0.01)
     share = _options.real("a number from 0 to less than 1", lambda number: 0 <= number < 1)
     text = options.add_argument_group("text")
     options.set_defaults(corpus=None)  # which is not to be seen in the help
@@ -73,12 +73,12 @@ def split(ids: Ids, holdout: float, window: int) -> tuple[Ids, Ids]:
 # -- model --------------------------------------------------------------------
 
 
-def build(window: int, symbols: int, hidden: int, depth: int) -> pyrnn.Sequential:
+def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Sequential:
     """Ids [N, window] -> probabilities [N, V] of the character that follows."""
     model = pyrnn.Sequential([pyrnn.Input((window, symbols))])
     for _ in range(depth - 1):
-        model.add(layers.LSTM(hidden, return_sequences=True))
-    model.add(layers.LSTM(hidden))
+        model.add(cell(hidden, return_sequences=True))
+    model.add(cell(hidden))
     model.add(layers.Dense(symbols, activation="softmax"))
     return model
 
@@ -155,7 +155,7 @@ def train(args: argparse.Namespace) -> int:
     x, y = windows(learnt, args.window, args.step)
     validation = windows(held_out, args.window, args.step) if args.holdout else None
 
-    model = build(args.window, len(vocabulary), args.hidden, args.layers)
+    model = build(args.window, len(vocabulary), args.hidden, args.layers, _options.CELLS[args.cell])
     model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     writer = Writer(model, args, source, ids, vocabulary)
     try:

@@ -143,10 +143,10 @@ def network(ops, features=4, sequence=True, ids=False):
     ("build", "words"),
     [
         (lambda: network([]), "ops must not be empty"),
-        (lambda: network([{"op": "gru"}]), "op must be one of .*lstm.*got gru"),
-        (lambda: network([{"op": "lstm", "units": 0}]), "units of lstm must be at least 1, got 0"),
+        (lambda: network([{"op": "qrnn"}]), "op must be one of .*lstm.*got qrnn"),
+        (lambda: network([{"op": "gru", "units": 0}]), "units of a recurrent op must be at least 1, got 0"),
         (lambda: network([{"op": "lstm", "units": 2, "peephole": True}]), "op lstm has no option peephole"),
-        (lambda: network([{"op": "lstm", "units": 2}], sequence=False), "lstm needs a sequence"),
+        (lambda: network([{"op": "lstm", "units": 2}], sequence=False), "a recurrent op needs a sequence"),
         (lambda: network([{"op": "dropout", "rate": 1.0}]), r"rate of dropout must be in \[0, 1\), got 1"),
         (lambda: network([{"op": "activation", "activation": "gelu"}]), "activation must be one of .*got gelu"),
         (lambda: _core.Network("float16", 4, True, False, [{"op": "lstm", "units": 2}]), "dtype must be float32 or"),

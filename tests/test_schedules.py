@@ -28,7 +28,24 @@ OPS = [
 ]
 # The same with few weights: their gradients are summed in pieces of the batch.
 SMALL_OPS = [{**op, "units": min(op["units"], 20)} if "units" in op else op for op in OPS]
-WEIGHTS = [(0, "embeddings")] + [(op, name) for op in (1, 3, 5) for name in ("kernel", "recurrent_kernel", "bias")]
+# The other cells
+CELL_OPS = [
+    {"op": "embedding", "output_dim": 9},
+    {"op": "gru", "units": 100, "return_sequences": True},
+    {"op": "gru", "units": 33, "reset_after": False, "return_sequences": True, "go_backwards": True},
+    {"op": "simple_rnn", "units": 70, "activation": "relu"},
+    {"op": "repeat_vector", "n": 4},
+    {"op": "gru", "units": 17, "reset_after": False, "return_sequences": True},
+    {"op": "simple_rnn", "units": 20, "return_sequences": True},
+    {"op": "dense", "units": 6, "activation": "softmax"},
+]
+
+
+def weights_of(ops):
+    """(place in `ops`, name) of every weight"""
+    names = {"embedding": ["embeddings"], "dense": ["kernel", "bias"], "dropout": [], "repeat_vector": []}
+    cell = ["kernel", "recurrent_kernel", "bias"]
+    return [(i, name) for i, op in enumerate(ops) for name in names.get(op["op"], cell)]
 
 
 ADAM = {"name": "adam", "global_clipnorm": 0.5}
@@ -43,7 +60,7 @@ def threads():
 def network(dtype, ops=OPS, optimizer=ADAM):
     net = _core.Network(dtype, 11, True, True, ops)
     rng = np.random.default_rng(1)
-    for op, name in [*WEIGHTS, (6, "kernel"), (7, "kernel")]:
+    for op, name in weights_of(ops):
         shape = net.get_weight(op, name).shape
         net.set_weight(op, name, rng.uniform(-0.5, 0.5, shape).astype(dtype))
     net.compile("crossentropy", False, [], optimizer)
@@ -62,11 +79,11 @@ def results(dtype, batch, schedule, ops=OPS):
     found.append(np.array(net.evaluate_batch(x, y, index)))
     out = np.empty((batch, 4, 6), dtype)
     net.predict_batch(x, index, out)
-    return [*found, out, *(net.get_weight(op, name) for op, name in WEIGHTS)]
+    return [*found, out, *(net.get_weight(op, name) for op, name in weights_of(ops))]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("ops", [OPS, SMALL_OPS], ids=["large", "small"])
+@pytest.mark.parametrize("ops", [OPS, SMALL_OPS, CELL_OPS], ids=["large", "small", "cells"])
 @pytest.mark.parametrize("batch", [1, 3, 13, 75])
 def test_the_same_bits_for_every_schedule_and_thread_count(dtype, batch, ops, threads):
     threads(1)
@@ -81,8 +98,7 @@ def test_the_same_bits_for_every_schedule_and_thread_count(dtype, batch, ops, th
 def test_a_batch_in_pieces_has_the_gradient_of_all_its_rows(threads):
     threads(3)
     ops = [op for op in SMALL_OPS if op["op"] != "dropout"]
-    weights = [(0, "embeddings"), (5, "kernel"), (6, "kernel"), (6, "bias")]
-    weights += [(op, name) for op in (1, 2, 4) for name in ("kernel", "recurrent_kernel", "bias")]
+    weights = weights_of(ops)
     rng = np.random.default_rng(3)
     x, y = rng.integers(0, 11, (75, 7)), rng.integers(0, 6, (75, 4))
 
@@ -146,12 +162,12 @@ def test_an_error_in_one_thread_ends_the_batch_and_leaves_the_network_as_it_was(
     net.set_schedule(schedule)
     rng = np.random.default_rng(5)
     x, y, index = rng.integers(0, 11, (20, 7)), rng.integers(0, 6, (20, 4)), np.arange(20)
-    before = [net.get_weight(op, name) for op, name in WEIGHTS]
+    before = [net.get_weight(op, name) for op, name in weights_of(OPS)]
     bad = {"x": x.copy(), "y": y.copy()}
     bad[argument][17, 2] = 99
     with pytest.raises(ValueError, match=f"{argument}: ids must be .* got 99 at row 17, step 2"):
         net.train_batch(bad["x"], bad["y"], index, 0.01)
-    for (op, name), value in zip(WEIGHTS, before, strict=True):
+    for (op, name), value in zip(weights_of(OPS), before, strict=True):
         np.testing.assert_array_equal(net.get_weight(op, name), value)
     assert np.isfinite(net.train_batch(x, y, index, 0.01)[0])
 

@@ -6,33 +6,11 @@
 
 #include <cmath>
 
-#include "arrays.h"
+#include "functions.h"
 
 namespace pyrnn {
 
 namespace {
-
-bool is_double(const py::array& a, const char* name) {
-  if (py::isinstance<py::array_t<double>>(a)) return true;
-  if (py::isinstance<py::array_t<float>>(a)) return false;
-  throw py::type_error(std::string(name) + " must be float32 or float64, got " + describe(a));
-}
-
-// f<float> or f<double> by the dtype of the first weight
-#define PYRNN_BY_DTYPE(array, name, call) (is_double(array, name) ? call<double> : call<float>)
-
-template <class T>
-py::array_t<T> new_array(const Shape& shape) {
-  return py::array_t<T>(shape);
-}
-
-Shape axes(const py::array& a, const char* name, py::ssize_t n) {
-  if (a.ndim() != n)
-    throw py::value_error(std::string(name) + " must have " + std::to_string(n) + " axes, got " + describe(a));
-  return shape_of(a);
-}
-
-bool is_ids(const py::array& x) { return x.dtype().kind() == 'i' || x.dtype().kind() == 'u'; }
 
 // The rows of x [.., I] or ids [..] as one axis. C order only: rows of another order cannot be counted through.
 py::array flat(const py::array& x, const char* name, bool keep_last) {
@@ -42,70 +20,6 @@ py::array flat(const py::array& x, const char* name, bool keep_last) {
     throw py::value_error(std::string(name) + " must have at least one axis, got a scalar");
   const Index last = keep_last ? x.shape(x.ndim() - 1) : 1, rows = last ? x.size() / last : 0;
   return const_cast<py::array&>(x).reshape(keep_last ? Shape{rows, last} : Shape{rows});
-}
-
-// ---- LSTM
-
-LstmShape lstm_shape(const py::array& x, const py::array& kernel, const py::array& recurrent_kernel) {
-  const Shape xs = axes(x, "x", is_ids(x) ? 2 : 3), k = axes(kernel, "kernel", 2),
-              r = axes(recurrent_kernel, "recurrent_kernel", 2);
-  if (xs[0] < 1 || xs[1] < 1) throw py::value_error("x must have rows and steps, got " + describe(x));
-  return {xs[0], xs[1], k[0], r[0]};
-}
-
-template <class T>
-LstmArrays<T> lstm_arrays(const LstmShape& s, const py::array& x, const py::array& h0, const py::array& c0,
-                          const py::array& kernel, const py::array& recurrent_kernel, const py::array& bias) {
-  LstmArrays<T> a{};
-  if (!is_ids(x)) values<T>(x, "x", {s.B, s.T, s.I});
-  a.x = view(x, "x");
-  a.h0 = values<T>(h0, "h0", {s.B, s.H});
-  a.c0 = values<T>(c0, "c0", {s.B, s.H});
-  a.kernel = values<T>(kernel, "kernel", {s.I, 4 * s.H});
-  a.recurrent_kernel = values<T>(recurrent_kernel, "recurrent_kernel", {s.H, 4 * s.H});
-  a.bias = values<T>(bias, "bias", {4 * s.H});
-  return a;
-}
-
-template <class T>
-py::tuple lstm_forward_of(const py::array& x, const py::array& h0, const py::array& c0, const py::array& kernel,
-                          const py::array& recurrent_kernel, const py::array& bias) {
-  const LstmShape s = lstm_shape(x, kernel, recurrent_kernel);
-  LstmArrays<T> a = lstm_arrays<T>(s, x, h0, c0, kernel, recurrent_kernel, bias);
-  auto h = new_array<T>({s.B, s.T, s.H}), c = new_array<T>({s.B, s.T, s.H}), gates = new_array<T>({s.B, s.T, 4 * s.H});
-  a.h = data(h), a.c = data(c), a.gates = data(gates);
-  {
-    py::gil_scoped_release release;
-    lstm_forward(s, a);
-  }
-  return py::make_tuple(h, c, gates);
-}
-
-template <class T>
-py::tuple lstm_backward_of(const py::array& dh, const py::array& dc, const py::array& x, const py::array& h0,
-                           const py::array& c0, const py::array& kernel, const py::array& recurrent_kernel,
-                           const py::array& h, const py::array& c, const py::array& gates) {
-  const LstmShape s = lstm_shape(x, kernel, recurrent_kernel);
-  auto dbias = new_array<T>({4 * s.H});
-  LstmArrays<T> a = lstm_arrays<T>(s, x, h0, c0, kernel, recurrent_kernel, dbias);  // backward reads no bias
-  a.h = const_cast<T*>(values<T>(h, "h", {s.B, s.T, s.H}));
-  a.c = const_cast<T*>(values<T>(c, "c", {s.B, s.T, s.H}));
-  a.gates = const_cast<T*>(values<T>(gates, "gates", {s.B, s.T, 4 * s.H}));
-  LstmGradients<T> d{};
-  d.dh = values<T>(dh, "dh", {s.B, s.T, s.H});
-  d.dc = values<T>(dc, "dc", {s.B, s.H});
-  auto dx = new_array<T>(is_ids(x) ? Shape{0} : Shape{s.B, s.T, s.I});
-  auto dh0 = new_array<T>({s.B, s.H}), dc0 = new_array<T>({s.B, s.H});
-  auto dkernel = new_array<T>({s.I, 4 * s.H}), drecurrent_kernel = new_array<T>({s.H, 4 * s.H});
-  d.dx = is_ids(x) ? nullptr : data(dx);
-  d.dh0 = data(dh0), d.dc0 = data(dc0);
-  d.dkernel = data(dkernel), d.drecurrent_kernel = data(drecurrent_kernel), d.dbias = data(dbias);
-  {
-    py::gil_scoped_release release;
-    lstm_backward(s, a, d);
-  }
-  return py::make_tuple(is_ids(x) ? py::object(py::none()) : py::object(dx), dh0, dc0, dkernel, drecurrent_kernel,
-                        dbias);
 }
 
 // ---- Dense, Embedding, cross-entropy: leading axes count as rows
@@ -298,22 +212,7 @@ py::list clip_of(const std::vector<py::array>& gradients, double clipnorm) {
 
 void bind_functions(py::module_& m) {
   using namespace py::literals;
-  m.def(
-      "lstm_forward",
-      [](const py::array& x, const py::array& h0, const py::array& c0, const py::array& kernel,
-         const py::array& recurrent_kernel, const py::array& bias) {
-        return PYRNN_BY_DTYPE(kernel, "kernel", lstm_forward_of)(x, h0, c0, kernel, recurrent_kernel, bias);
-      },
-      "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a);
-  m.def(
-      "lstm_backward",
-      [](const py::array& dh, const py::array& dc, const py::array& x, const py::array& h0, const py::array& c0,
-         const py::array& kernel, const py::array& recurrent_kernel, const py::array& h, const py::array& c,
-         const py::array& gates) {
-        return PYRNN_BY_DTYPE(kernel, "kernel", lstm_backward_of)(dh, dc, x, h0, c0, kernel, recurrent_kernel, h, c,
-                                                                  gates);
-      },
-      "dh"_a, "dc"_a, "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "c"_a, "gates"_a);
+  bind_recurrent_functions(m);
   m.def(
       "dense_forward",
       [](const py::array& x, const py::array& kernel, const py::array& bias, const std::string& activation) {

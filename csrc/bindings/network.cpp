@@ -32,12 +32,15 @@ OpSpec op_spec(const py::dict& d) {
   const auto kind = by_name<OpKind>(d["op"].cast<std::string>(), "op",
                                     {{"embedding", OpKind::embedding},
                                      {"lstm", OpKind::lstm},
+                                     {"gru", OpKind::gru},
+                                     {"simple_rnn", OpKind::simple_rnn},
                                      {"dense", OpKind::dense},
                                      {"activation", OpKind::activation},
                                      {"dropout", OpKind::dropout},
                                      {"repeat_vector", OpKind::repeat_vector},
                                      {"one_hot", OpKind::one_hot}});
   OpSpec spec{kind};
+  if (kind == OpKind::lstm || kind == OpKind::gru || kind == OpKind::simple_rnn) spec.activation = Activation::tanh;
   for (const auto& [key, value] : d) {
     const std::string name = key.cast<std::string>();
     if (name == "op") continue;
@@ -49,6 +52,12 @@ OpSpec op_spec(const py::dict& d) {
       spec.use_bias = value.cast<bool>();
     else if (name == "activation")
       spec.activation = activation_by_name(value.cast<std::string>());
+    else if (name == "recurrent_activation")
+      spec.recurrent_activation = activation_by_name(value.cast<std::string>());
+    else if (name == "go_backwards")
+      spec.go_backwards = value.cast<bool>();
+    else if (name == "reset_after")
+      spec.reset_after = value.cast<bool>();
     else if (name == "rate")
       spec.rate = value.cast<double>();
     else if (name == "seed")
@@ -241,7 +250,8 @@ Activation activation_by_name(const std::string& name) {
                               {"tanh", Activation::tanh},
                               {"sigmoid", Activation::sigmoid},
                               {"relu", Activation::relu},
-                              {"softmax", Activation::softmax}});
+                              {"softmax", Activation::softmax},
+                              {"hard_sigmoid", Activation::hard_sigmoid}});
 }
 
 void bind_network(py::module_& m) {

@@ -72,6 +72,17 @@ static inline Vec<T> tanh(Vec<T> x) {
   return (Vec<T>)((Bits<T>)(e / (e + T(2))) | ((Bits<T>)x & sign));
 }
 
+// Keras 3: relu6(x + 3) / 6
+template <class T>
+static inline Vec<T> hard_sigmoid(Vec<T> x) {
+  return clamp<T>(x + T(3), T(0), T(6)) / T(6);
+}
+
+template <class T>
+static inline Vec<T> relu(Vec<T> x) {
+  return x < T(0) ? Vec<T>{} : x;
+}
+
 // y[0:n] = f(x[0:n]...) by whole registers; a last part of a block goes through a buffer, so that padding keeps its
 // zeros.
 template <class T, class F, class... X>
@@ -136,7 +147,10 @@ static void activate(Activation activation, Index rows, Index features, const T*
         map(features, [](Vec<T> v) { return sigmoid<T>(v); }, y, x);
         break;
       case Activation::relu:
-        map(features, [](Vec<T> v) { return v < T(0) ? Vec<T>{} : v; }, y, x);
+        map(features, [](Vec<T> v) { return relu<T>(v); }, y, x);
+        break;
+      case Activation::hard_sigmoid:
+        map(features, [](Vec<T> v) { return hard_sigmoid<T>(v); }, y, x);
         break;
       case Activation::softmax:
         softmax_row(features, x, y);
@@ -161,6 +175,9 @@ static void activate_backward(Activation activation, Index rows, Index features,
         break;
       case Activation::relu:
         map(features, [](V v, V d) { return v > T(0) ? d : V{}; }, dx, y, dy);
+        break;
+      case Activation::hard_sigmoid:
+        map(features, [](V v, V d) { return v > T(0) ? (v < T(1) ? d / T(6) : V{}) : V{}; }, dx, y, dy);
         break;
       case Activation::softmax: {  // dx = y * (dy - sum(y * dy))
         const T dot = sum<T>(features, [](V v, V d) { return v * d; }, y, dy);

@@ -15,18 +15,19 @@ constexpr int kTileVectors = 2;  // without a fused multiply-add each product ne
 constexpr int kTileRows = 4;
 #endif
 
-// acc[r][j] = (accumulate ? C : 0) + bias + table
+// acc[r][j] = C of kept columns + bias + table
 template <class T, int MR, int NV>
 static inline void start_tile(const Gemm<T>& g, Index row, Index column, Vec<T> (&acc)[MR][NV]) {
 #pragma GCC unroll 8
   for (int r = 0; r < MR; r++)
 #pragma GCC unroll 8
     for (int j = 0; j < NV; j++) acc[r][j] = Vec<T>{};
-  if (g.accumulate)
+  if (g.kept > column)
 #pragma GCC unroll 8
-    for (int r = 0; r < MR; r++)
+    for (int j = 0; j < NV; j++)
+      if (column + j * kLanes<T> < g.kept)
 #pragma GCC unroll 8
-      for (int j = 0; j < NV; j++) acc[r][j] = load(g.c + (row + r) * g.c_stride + column + j * kLanes<T>);
+        for (int r = 0; r < MR; r++) acc[r][j] = load(g.c + (row + r) * g.c_stride + column + j * kLanes<T>);
   if (g.bias)
 #pragma GCC unroll 8
     for (int j = 0; j < NV; j++) {
@@ -141,15 +142,21 @@ static void tile_rows(const G& g, Index column) {
   }
 }
 
+// The columns left over, less than NV + 1 registers' and whole blocks, in one tile.
+template <class T, int NV, class G>
+static void last_columns(const G& g, Index column) {
+  if constexpr (NV > 0) {
+    if (g.columns - column == NV * kLanes<T>) return tile_rows<T, NV>(g, column);
+    last_columns<T, NV - int(kBlock / kLanes<T>)>(g, column);
+  }
+}
+
 template <class T, class G>
 static void all_tiles(const G& g) {
   constexpr Index kWidest = kTileVectors * kLanes<T>;
   Index column = 0;
   for (; column + kWidest <= g.columns; column += kWidest) tile_rows<T, kTileVectors>(g, column);
-  if constexpr (kWidest > kBlock) {  // columns are whole blocks, so narrower tiles need not go below one
-    constexpr int kBlockVectors = int(kBlock / kLanes<T>);
-    for (; column < g.columns; column += kBlock) tile_rows<T, kBlockVectors>(g, column);
-  }
+  last_columns<T, kTileVectors - int(kBlock / kLanes<T>)>(g, column);
 }
 
 template <class T>

@@ -10,7 +10,7 @@
 
 namespace pyrnn {
 
-enum class Activation : int { linear, tanh, sigmoid, relu, softmax };
+enum class Activation : int { linear, tanh, sigmoid, relu, softmax, hard_sigmoid };
 
 // A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart.
 template <class T>
@@ -26,7 +26,7 @@ struct Product {
 };
 
 // C[r, :] = start[r, :] + sum over products A[r, :] B        C [rows, columns], columns a multiple of kBlock, <= kPanel
-// start[r, :] = (accumulate ? C[r, :] : 0) + bias[:] + table[ids ? ids[r] : r, :]        each term may be absent
+// start[r, :] = C[r, 0:kept] + bias[:] + table[ids ? ids[r] : r, :]        each term may be absent
 template <class T>
 struct Gemm {
   Index rows;
@@ -35,7 +35,7 @@ struct Gemm {
   Index n_products;
   T* c;
   Index c_stride;
-  bool accumulate = false;
+  Index kept = 0;                     // columns, from the first on and in whole blocks, that are added to C
   const T* bias = nullptr;            // [columns] or null
   const std::int32_t* ids = nullptr;  // [rows] or null
   const T* table = nullptr;           // [V or rows, table_stride] or null
@@ -56,17 +56,29 @@ struct OuterProduct {
   bool accumulate;
 };
 
-// The elementwise part of an LSTM step for `rows` rows of one panel (kBlock units).
+// The elementwise part of a step of a recurrent cell, for `rows` rows of one panel. Forward it goes from the products,
+// which stand in `gates`, to the new state; backward from dh of the new state to the gradients of the products, in the
+// place of the gates. What a cell does not have is null.
 template <class T>
-struct LstmStep {
+struct CellStep {
   Index rows;
-  T* gates;         // [rows, 4, kBlock] forward: pre-activations in, gates out; backward: gates in, dgates out
-  const T* c_prev;  // [rows, kBlock]
-  T* c;             // [rows, kBlock] forward: out; backward: in
-  T* h;             // [rows, h_stride] forward: out
-  const T* dh;      // [rows, h_stride] backward: in
-  T* dc;            // [rows, kBlock] backward: in the gradient of c, out the gradient of c_prev
+  Index columns;  // of h in this panel: kBlock, or up to kPanel for simple_rnn
+  Activation activation, recurrent_activation;
+  T* gates;  // [rows, kPanel]. lstm: i f c o; gru: n_x z r n_h, where n = act(n_x + r n_h) takes the place of n_x
+
+  const T* h_prev;  // [rows, h_stride]
+  T* h;             // [rows, h_stride]
+  const T* dh;      // [rows, h_stride]
   Index h_stride;
+
+  const T* c_prev;  // [rows, kBlock] lstm
+  T* c;             // [rows, kBlock] lstm
+  T* dc;            // [rows, kBlock] lstm: in the gradient of c, out the gradient of c_prev
+
+  const T* recurrent_bias;  // [3 * kBlock] gru: n z r; null without bias
+  T* dh_prev;               // [rows, h_stride] gru: what of dh goes past the gates; may be dh
+  bool adds_to_dh_prev;     // or replaces it
+  T* reset_h;               // [rows, h_stride] gru with reset before: r h_prev forward, its gradient backward
 };
 
 // The numbers of an optimizer's rule (Keras 3's names); each rule reads its own.
@@ -90,8 +102,18 @@ struct Kernels {
   // into[r, 0:columns] += x[r, 0:columns]
   void (*add)(Index rows, Index columns, const T* x, Index x_stride, T* into, Index into_stride);
 
-  void (*lstm_forward)(const LstmStep<T>&);
-  void (*lstm_backward)(const LstmStep<T>&);
+  void (*lstm_forward)(const CellStep<T>&);
+  void (*lstm_backward)(const CellStep<T>&);
+  void (*gru_forward)(const CellStep<T>&);
+  void (*gru_backward)(const CellStep<T>&);
+  // With the reset before the product a step has two parts: z, r and r h_prev; then n and h. Backward in reverse: from
+  // dh to dn, dz and what goes past the gates; then, from the gradient of r h_prev, dr and the rest of dh_prev.
+  void (*gru_gates)(const CellStep<T>&);
+  void (*gru_candidate)(const CellStep<T>&);
+  void (*gru_candidate_backward)(const CellStep<T>&);
+  void (*gru_gates_backward)(const CellStep<T>&);
+  void (*simple_rnn_forward)(const CellStep<T>&);  // in place: h holds the products
+  void (*simple_rnn_backward)(const CellStep<T>&);
 
   // y = act(x), in place where x == y; padding beyond `features` stays zero. Softmax runs over a row's features.
   void (*activate)(Activation, Index rows, Index features, const T* x, T* y, Index stride);

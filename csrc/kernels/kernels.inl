@@ -19,11 +19,15 @@ namespace {
 #include "vec.h"
 // vec.h first, the rest use it
 #include "elementwise.h"
+// elementwise.h second, the cells use it
+#include "cell_activation.h"
 #include "gemm.h"
+#include "gru.h"
 #include "loss.h"
 #include "lstm.h"
 #include "probe.h"
 #include "random.h"
+#include "simple_rnn.h"
 #include "update.h"
 
 template <class T>
@@ -34,6 +38,14 @@ constexpr Kernels<T> table() {
           add<T>,
           lstm_forward<T>,
           lstm_backward<T>,
+          gru_forward<T>,
+          gru_backward<T>,
+          gru_gates<T>,
+          gru_candidate<T>,
+          gru_candidate_backward<T>,
+          gru_gates_backward<T>,
+          simple_rnn_forward<T>,
+          simple_rnn_backward<T>,
           activate<T>,
           activate_backward<T>,
           log_sum_exp<T>,

@@ -58,16 +58,17 @@ void Dense<T>::backward(const Share& share) {
 
 template <class T>
 OuterSum<T> Dense<T>::sum(const GradientPiece& piece) const {
-  return {in_.steps,
-          piece.samples,
-          inputs_,
-          in_.data,
-          in_.ids,
-          out_.grad,
-          kPanel,
-          out_.width(),
-          kernel().grad + piece.offset,
-          use_bias_ ? this->parameters[1].grad + piece.offset : nullptr};
+  OuterSum<T> sum;
+  sum.steps = in_.steps;
+  sum.samples = piece.samples;
+  sum.inputs = inputs_;
+  sum.x = in_.data;
+  sum.ids = in_.ids;
+  sum.dz = out_.grad;
+  sum.columns = out_.width();
+  sum.grad = kernel().grad + piece.offset;
+  if (use_bias_) sum.bias_grad = this->parameters[1].grad + piece.offset;
+  return sum;
 }
 
 template <class T>

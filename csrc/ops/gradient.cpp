@@ -10,6 +10,13 @@ namespace {
 constexpr Index kChunk = 256;    // terms summed before they are added to memory; a panel's chunk stays in the L2 cache
 constexpr Index kTaskRows = 24;  // rows of a gradient per task: four tiles, and enough tasks for many threads
 
+// body(first step, count) for chunks of steps, once where there are none
+template <class F>
+void for_chunks(Index steps, Index samples, const F& body) {
+  const Index most = std::max<Index>(1, kChunk / samples);
+  for (Index t = 0; t == 0 || t < steps; t += most) body(t, std::min(most, steps - t));
+}
+
 }  // namespace
 
 // Panels of one task share its rows of x, which at large sizes come from memory each time; but tasks must be many.
@@ -25,63 +32,66 @@ Index OuterSum<T>::tasks_per_group() const {
 }
 
 template <class T>
+Rows OuterSum<T>::panels_of(Index group) const {
+  return {group * panels_per_group(), std::min(panels(), (group + 1) * panels_per_group())};
+}
+
+template <class T>
 void OuterSum<T>::run(Index group, Index task) const {
-  const Index first = group * panels_per_group(), last = std::min(panels(), first + panels_per_group());
+  const Rows own = panels_of(group);
   const Index height = divide_up(inputs, tasks_per_group());
   if (ids)
-    for (Index p = first; p < last; p++) scatter(p);
+    for (Index p = own.begin; p < own.end; p++) scatter(p);
   else
-    product(first, last, task * height, std::min(inputs, (task + 1) * height));
+    product(own, {task * height, std::min(inputs, (task + 1) * height)});
   if (bias_grad && task == 0)
-    for (Index p = first; p < last; p++) bias(p);
+    for (Index p = own.begin; p < own.end; p++) bias(p);
 }
 
+// One product of a chunk of steps, added to those before; of no steps the sum is zero.
 template <class T>
-Index OuterSum<T>::steps_per_chunk() const {
-  return std::max<Index>(1, kChunk / samples.count());
-}
-
-// to [rows, kPanel] (+)= the sum over a chunk of a[t, r]^T dz[t, r]; of no steps the sum is zero.
-template <class T>
-void OuterSum<T>::add_chunk(Index first_step, RowArray<const T> a, Index rows, Index panel, T* to) const {
-  const Index chunk = std::min(steps_per_chunk(), steps - first_step);
-  kernels<T>().outer_product({rows, columns_of(panel), a.from(first_step), dz.from(first_step, panel * dz_panel), chunk,
-                              samples, to, kPanel, first_step > 0});
-}
-
-template <class T>
-void OuterSum<T>::product(Index first_panel, Index last_panel, Index first_row, Index last_row) const {
-  for (Index t = 0; t == 0 || t < steps; t += steps_per_chunk())
-    for (Index p = first_panel; p < last_panel; p++)
-      add_chunk(t, x.from(0, first_row), last_row - first_row, p, grad + (p * inputs + first_row) * kPanel);
+void OuterSum<T>::product(Rows of_panels, Rows of_inputs) const {
+  for_chunks(steps, samples.count(), [&](Index first, Index n) {
+    for (Index p = of_panels.begin; p < of_panels.end; p++)
+      kernels<T>().outer_product({of_inputs.count(), columns_of(p), x.from(first, of_inputs.begin),
+                                  dz.from(first, p * dz_panel), n, samples,
+                                  grad + (p * inputs + of_inputs.begin) * grad_stride, grad_stride, first > 0});
+  });
 }
 
 template <class T>
 void OuterSum<T>::scatter(Index panel) const {
-  T* to = grad + panel * inputs * kPanel;
-  std::memset(to, 0, std::size_t(inputs * kPanel) * sizeof(T));
+  T* to = grad + panel * inputs * grad_stride;
+  std::memset(to, 0, std::size_t(inputs * grad_stride) * sizeof(T));
   for (Index t = 0; t < steps; t++)
     for_blocks(samples, dz.height, [&](Index r, Index n) {
       kernels<T>().scatter_add(n, columns_of(panel), ids.at(t, r), dz.at(t, r) + panel * dz_panel, dz.stride, to,
-                               kPanel);
+                               grad_stride);
     });
 }
 
-// The same sum with x = 1. Of ids, the sum over the rows of the weights' gradient, among which scatter has shared out
-// all dz.
+// Of ids, the sum over the rows of the weights' gradient, among which scatter has shared out all dz.
 template <class T>
 void OuterSum<T>::bias(Index panel) const {
-  static constexpr T kOne = 1;
-  const RowArray<const T> ones{&kOne, dz.height, 0, 0, 0};
-  T* to = bias_grad + panel * kPanel;
-  if (ids) {
-    const RowArray<const T> rows{grad + panel * inputs * kPanel, inputs, kPanel, 0, 0};
-    const RowArray<const T> ones_of_rows{&kOne, inputs, 0, 0, 0};
-    return kernels<T>().outer_product({1, columns_of(panel), ones_of_rows, rows, 1, {0, inputs}, to, kPanel, false});
-  }
-  for (Index t = 0; t == 0 || t < steps; t += steps_per_chunk()) add_chunk(t, ones, 1, panel, to);
+  T* to = bias_grad + panel * grad_stride;
+  if (ids)
+    column_sums<T>(1, {0, inputs}, {grad + panel * inputs * grad_stride, inputs, grad_stride, 0, 0}, columns_of(panel),
+                   to);
+  else
+    column_sums(steps, samples, dz.from(0, panel * dz_panel), columns_of(panel), to);
 }
 
+template <class T>
+void column_sums(Index steps, Rows samples, const RowArray<const T>& dz, Index columns, T* to) {
+  static constexpr T kOne = 1;
+  const RowArray<const T> ones{&kOne, dz.height, 0, 0, 0};
+  for_chunks(steps, samples.count(), [&](Index first, Index n) {
+    kernels<T>().outer_product({1, columns, ones, dz.from(first), n, samples, to, columns, first > 0});
+  });
+}
+
+template void column_sums(Index, Rows, const RowArray<const float>&, Index, float*);
+template void column_sums(Index, Rows, const RowArray<const double>&, Index, double*);
 template struct OuterSum<float>;
 template struct OuterSum<double>;
 

@@ -10,32 +10,39 @@ namespace pyrnn {
 // Where the two factors stand and the gradients go. With ids instead of x each row of x is one-hot.
 template <class T>
 struct OuterSum {
-  Index steps;
-  Rows samples;
-  Index inputs;
+  Index steps = 1;
+  Rows samples{0, 0};
+  Index inputs = 0;
   RowArray<const T> x;
   RowArray<const std::int32_t> ids;
-  RowArray<const T> dz;  // of the first panel, dz_panel to the next
-  Index dz_panel;
-  Index columns;  // of all panels
-  T* grad;        // [panels][inputs][kPanel]
-  T* bias_grad;   // [panels][kPanel] or null
+  RowArray<const T> dz;          // of the first panel
+  Index dz_panel = kPanel;       // from panel to panel
+  Index columns = 0;             // of all panels,
+  Index panel_columns = kPanel;  // and of one; the last may have fewer
+  T* grad = nullptr;             // [panels][inputs][grad_stride]
+  Index grad_stride = kPanel;
+  T* bias_grad = nullptr;  // [panels][grad_stride] or null
 
   // Disjoint parts of the gradients, in any order: groups of panels, and of each some tasks. Each element is one chain
   // of additions whatever the parts are.
   Index groups() const { return divide_up(panels(), panels_per_group()); }
+  Rows panels_of(Index group) const;
   Index tasks_per_group() const;
   void run(Index group, Index task) const;
 
  private:
-  Index panels() const { return divide_up(columns, kPanel); }
+  Index panels() const { return divide_up(columns, panel_columns); }
   Index panels_per_group() const;
-  Index columns_of(Index panel) const { return std::min(kPanel, columns - panel * kPanel); }
-  void product(Index first_panel, Index last_panel, Index first_row, Index last_row) const;
+  Index columns_of(Index panel) const { return std::min(panel_columns, columns - panel * panel_columns); }
+  void product(Rows of_panels, Rows of_inputs) const;
   Index steps_per_chunk() const;
   void add_chunk(Index first_step, RowArray<const T> a, Index rows, Index panel, T* to) const;
   void scatter(Index panel) const;
   void bias(Index panel) const;
 };
+
+// The sum over samples and steps of dz alone: `columns` values. The same chains as an OuterSum's with x = 1.
+template <class T>
+void column_sums(Index steps, Rows samples, const RowArray<const T>& dz, Index columns, T* to);
 
 }  // namespace pyrnn

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,19 +44,21 @@ struct Signal {
   Index stored_steps() const { return repeated ? 1 : steps; }
 };
 
-// How a matrix [rows, gates * units] of the user is stored: panels of `block` units, [panel][row][gate][block].
+// How a matrix [rows, gates * units] of the user is stored: panels of `block` units, [panel][row][gate][block], the
+// gates in an order of their own.
 struct PanelLayout {
   Index rows;
   Index gates;
   Index units;
   Index block;
+  std::array<Index, 4> places = {0, 1, 2, 3};  // of the user's gates
 
   Index panels() const { return divide_up(units, block); }
   Index width() const { return gates * block; }
   Index panel_size() const { return rows * width(); }
   Index size() const { return panels() * panel_size(); }
   Index at(Index row, Index gate, Index unit) const {
-    return (unit / block * rows + row) * width() + gate * block + unit % block;
+    return (unit / block * rows + row) * width() + places[std::size_t(gate)] * block + unit % block;
   }
 };
 

@@ -7,12 +7,15 @@ from ._dense import Dense as Dense
 from ._elementwise import Activation as Activation
 from ._elementwise import Dropout as Dropout
 from ._elementwise import RepeatVector as RepeatVector
+from ._gru import GRU as GRU
 from ._input import Input as Input
 from ._lstm import LSTM as LSTM
+from ._simple_rnn import SimpleRNN as SimpleRNN
 from ._symbols import Embedding as Embedding
 from ._symbols import OneHot as OneHot
 from ._time_distributed import TimeDistributed as TimeDistributed
 
 CLASSES: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (LSTM, Dense, TimeDistributed, RepeatVector, Activation, Dropout, OneHot, Embedding)
+    cls.__name__: cls
+    for cls in (LSTM, GRU, SimpleRNN, Dense, TimeDistributed, RepeatVector, Activation, Dropout, OneHot, Embedding)
 }

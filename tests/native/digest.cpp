@@ -125,18 +125,42 @@ void digest_reductions(Numbers& numbers) {
   of_mask.print<T>("kernel dropout_mask");
 }
 
+// A step forward and backward by the functions of a cell, in the order in which they run
 template <class T>
-void digest_lstm_step(Numbers& numbers) {
+void digest_cell(Numbers& numbers, const char* name, Activation activation, Activation recurrent_activation,
+                 std::initializer_list<void (*)(const CellStep<T>&)> functions) {
   const Index n = kRows * kBlock;
-  std::vector<T> gates = numbers.values<T>(4 * n, 6), c(static_cast<std::size_t>(n)), h(c), dc = numbers.values<T>(n);
-  const std::vector<T> c_prev = numbers.values<T>(n, 2), dh = numbers.values<T>(n);
-  const LstmStep<T> step{kRows, gates.data(), c_prev.data(), c.data(), h.data(), dh.data(), dc.data(), kBlock};
+  std::vector<T> gates = numbers.values<T>(kRows * kPanel, 6), c(static_cast<std::size_t>(n)),
+                 h = numbers.values<T>(n, 4), dc = numbers.values<T>(n), dh_prev = numbers.values<T>(n),
+                 reset_h = numbers.values<T>(n);
+  const std::vector<T> c_prev = numbers.values<T>(n, 2), h_prev = numbers.values<T>(n), dh = numbers.values<T>(n),
+                       bias = numbers.values<T>(3 * kBlock);
+  CellStep<T> step{};
+  step.rows = kRows, step.columns = kBlock;
+  step.activation = activation, step.recurrent_activation = recurrent_activation;
+  step.gates = gates.data(), step.h_prev = h_prev.data(), step.h = h.data(), step.dh = dh.data();
+  step.h_stride = kBlock;
+  step.c_prev = c_prev.data(), step.c = c.data(), step.dc = dc.data();
+  step.recurrent_bias = bias.data(), step.dh_prev = dh_prev.data(), step.adds_to_dh_prev = true;
+  step.reset_h = reset_h.data();
   Hash hash;
-  kernels<T>().lstm_forward(step);
-  hash.add(gates), hash.add(c), hash.add(h);
-  kernels<T>().lstm_backward(step);
-  hash.add(gates), hash.add(dc);
-  hash.print<T>("kernel lstm step");
+  for (const auto function : functions) {
+    function(step);
+    hash.add(gates), hash.add(h), hash.add(dh_prev), hash.add(reset_h);
+  }
+  hash.add(c), hash.add(dc);
+  hash.print<T>(std::string("kernel ") + name + " step");
+}
+
+template <class T>
+void digest_cells(Numbers& numbers) {
+  const Kernels<T>& k = kernels<T>();
+  const Activation tanh = Activation::tanh, sigmoid = Activation::sigmoid;
+  digest_cell<T>(numbers, "lstm", tanh, sigmoid, {k.lstm_forward, k.lstm_backward});
+  digest_cell<T>(numbers, "gru", tanh, Activation::hard_sigmoid, {k.gru_forward, k.gru_backward});
+  digest_cell<T>(numbers, "gru with reset before", Activation::relu, sigmoid,
+                 {k.gru_gates, k.gru_candidate, k.gru_candidate_backward, k.gru_gates_backward});
+  digest_cell<T>(numbers, "simple_rnn", tanh, sigmoid, {k.simple_rnn_forward, k.simple_rnn_backward});
 }
 
 template <class T>
@@ -181,9 +205,15 @@ OpSpec op(OpKind kind, Index units = 0) {
   spec.units = units;
   return spec;
 }
-OpSpec lstm(Index units, bool return_sequences) {
-  OpSpec spec = op(OpKind::lstm, units);
+OpSpec cell(OpKind kind, Index units, bool return_sequences) {
+  OpSpec spec = op(kind, units);
   spec.return_sequences = return_sequences;
+  spec.activation = Activation::tanh;
+  return spec;
+}
+OpSpec lstm(Index units, bool return_sequences) { return cell(OpKind::lstm, units, return_sequences); }
+OpSpec reset_before(OpSpec spec) {
+  spec.reset_after = false;
   return spec;
 }
 OpSpec with(OpSpec spec, Activation activation) {
@@ -245,6 +275,25 @@ std::vector<Case> cases() {
         with(op(OpKind::dense, 18), Activation::relu), op(OpKind::dense, 5)},
        {{0, "kernel"}, {0, "recurrent_kernel"}, {0, "bias"}, {3, "kernel"}, {3, "bias"}, {4, "kernel"}, {4, "bias"}},
        LossKind::mean_absolute_error,
+       false,
+       plain_adam},
+      {"gru, gru with reset before, simple_rnn, dense; adam",
+       {23, true, false},
+       6,
+       false,
+       {cell(OpKind::gru, 35, true), reset_before(cell(OpKind::gru, 18, true)), cell(OpKind::simple_rnn, 70, false),
+        op(OpKind::dense, 5)},
+       {{0, "kernel"},
+        {0, "recurrent_kernel"},
+        {0, "bias"},
+        {1, "kernel"},
+        {1, "recurrent_kernel"},
+        {1, "bias"},
+        {2, "kernel"},
+        {2, "recurrent_kernel"},
+        {2, "bias"},
+        {3, "kernel"}},
+       LossKind::mean_squared_error,
        false,
        plain_adam},
       {"one_hot, softmax within, sigmoid; sgd",
@@ -335,7 +384,7 @@ void digest_all() {
     FlushDenormals flush;
     digest_activations<T>(numbers);
     digest_reductions<T>(numbers);
-    digest_lstm_step<T>(numbers);
+    digest_cells<T>(numbers);
     digest_updates<T>(numbers);
   }
   for (const Case& c : cases()) digest<T>(c, numbers);

@@ -89,6 +89,13 @@ def test_the_network_is_that_of_the_example():
     assert addition.build(digits=3, hidden=128, depth=3).count_params() == 205_324 + 2 * 131_584
 
 
+@pytest.mark.parametrize(("cell", "layer"), [("gru", "GRU"), ("rnn", "SimpleRNN")])
+def test_another_cell(tmp_path, cell, layer):
+    assert addition.main([*SMALL, "--cell", cell, "--target", "0", "--quiet", "--out", str(tmp_path)]) == 0
+    model = pyrnn.load_model(tmp_path / "model.safetensors")
+    assert [type(each).__name__ for each in model.layers].count(layer) == 2
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A whole run by default rules, small: where it went, and what fit and the exam were given."""

@@ -67,7 +67,7 @@ def test_bad_settings_are_refused_in_one_sentence(task, arguments, message, caps
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-COMMON = {"hidden": 128, "layers": 1, "batch": 128, "seed": 0, "threads": 0, "quiet": False}
+COMMON = {"cell": "lstm", "hidden": 128, "layers": 1, "batch": 128, "seed": 0, "threads": 0, "quiet": False}
 
 
 def test_defaults_of_addition():

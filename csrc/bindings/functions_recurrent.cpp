@@ -1,0 +1,173 @@
+// The recurrent cells' plain functions to Python.
+#include "functions.h"
+
+namespace pyrnn {
+
+namespace {
+
+// The arrays by their names in Python. LSTM has c, a cell without gates has none of them.
+struct Arguments {
+  py::array x, h0, c0, kernel, recurrent_kernel, bias;
+  py::array dh = {}, dc = {}, h = {}, c = {}, gates = {};  // of backward
+};
+
+struct Sizes {
+  Index gates_of_kernel, saved_gates;
+  bool has_c;
+};
+
+Sizes sizes_of(CellKind kind) {
+  if (kind == CellKind::lstm) return {4, 4, true};
+  if (kind == CellKind::simple_rnn) return {1, 0, false};
+  return {3, 4, false};
+}
+
+RecurrentShape shape_of_arguments(const Arguments& g) {
+  const Shape xs = axes(g.x, "x", is_ids(g.x) ? 2 : 3), k = axes(g.kernel, "kernel", 2),
+              r = axes(g.recurrent_kernel, "recurrent_kernel", 2);
+  if (xs[0] < 1 || xs[1] < 1) throw py::value_error("x must have rows and steps, got " + describe(g.x));
+  return {xs[0], xs[1], k[0], r[0]};
+}
+
+Shape bias_shape(CellKind kind, Index H) {
+  return kind == CellKind::gru ? Shape{2, 3 * H} : Shape{sizes_of(kind).gates_of_kernel * H};
+}
+
+template <class T>
+RecurrentArrays<T> inputs_of(CellKind kind, const RecurrentShape& s, const Arguments& g) {
+  const Sizes sizes = sizes_of(kind);
+  RecurrentArrays<T> a{};
+  if (!is_ids(g.x)) values<T>(g.x, "x", {s.B, s.T, s.I});
+  a.x = view(g.x, "x");
+  a.h0 = values<T>(g.h0, "h0", {s.B, s.H});
+  if (sizes.has_c) a.c0 = values<T>(g.c0, "c0", {s.B, s.H});
+  a.kernel = values<T>(g.kernel, "kernel", {s.I, sizes.gates_of_kernel * s.H});
+  a.recurrent_kernel = values<T>(g.recurrent_kernel, "recurrent_kernel", {s.H, sizes.gates_of_kernel * s.H});
+  a.bias = values<T>(g.bias, "bias", bias_shape(kind, s.H));
+  return a;
+}
+
+// (h, c, gates), those that the cell has
+template <class T>
+py::object forward_of(const CellOptions& cell, const Arguments& g) {
+  const Sizes sizes = sizes_of(cell.kind);
+  const RecurrentShape s = shape_of_arguments(g);
+  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g);
+  auto h = new_array<T>({s.B, s.T, s.H}), c = new_array<T>({s.B, s.T, sizes.has_c ? s.H : 0}),
+       gates = new_array<T>({s.B, s.T, sizes.saved_gates * s.H});
+  a.h = data(h), a.c = data(c), a.gates = data(gates);
+  {
+    py::gil_scoped_release release;
+    recurrent_forward(cell, s, a);
+  }
+  if (sizes.has_c) return py::make_tuple(h, c, gates);
+  if (sizes.saved_gates) return py::make_tuple(h, gates);
+  return h;
+}
+
+// (dx, dh0, dc0, dkernel, drecurrent_kernel, dbias), dc0 where the cell has c
+template <class T>
+py::object backward_of(const CellOptions& cell, Arguments g) {
+  const Sizes sizes = sizes_of(cell.kind);
+  const RecurrentShape s = shape_of_arguments(g);
+  auto dbias = new_array<T>(bias_shape(cell.kind, s.H));
+  g.bias = dbias;  // backward reads no bias
+  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g);
+  RecurrentGradients<T> d{};
+  a.h = const_cast<T*>(values<T>(g.h, "h", {s.B, s.T, s.H}));
+  d.dh = values<T>(g.dh, "dh", {s.B, s.T, s.H});
+  if (sizes.has_c) {
+    a.c = const_cast<T*>(values<T>(g.c, "c", {s.B, s.T, s.H}));
+    d.dc = values<T>(g.dc, "dc", {s.B, s.H});
+  }
+  if (sizes.saved_gates) a.gates = const_cast<T*>(values<T>(g.gates, "gates", {s.B, s.T, sizes.saved_gates * s.H}));
+  auto dx = new_array<T>(is_ids(g.x) ? Shape{0} : Shape{s.B, s.T, s.I});
+  auto dh0 = new_array<T>({s.B, s.H}), dc0 = new_array<T>({sizes.has_c ? s.B : 0, s.H});
+  auto dkernel = new_array<T>(shape_of(g.kernel)), drecurrent_kernel = new_array<T>(shape_of(g.recurrent_kernel));
+  d.dx = is_ids(g.x) ? nullptr : data(dx);
+  d.dh0 = data(dh0), d.dc0 = data(dc0);
+  d.dkernel = data(dkernel), d.drecurrent_kernel = data(drecurrent_kernel), d.dbias = data(dbias);
+  {
+    py::gil_scoped_release release;
+    recurrent_backward(cell, s, a, d);
+  }
+  const py::object of_x = is_ids(g.x) ? py::object(py::none()) : py::object(dx);
+  if (sizes.has_c) return py::make_tuple(of_x, dh0, dc0, dkernel, drecurrent_kernel, dbias);
+  return py::make_tuple(of_x, dh0, dkernel, drecurrent_kernel, dbias);
+}
+
+CellOptions lstm_cell(const std::string& activation, const std::string& recurrent_activation) {
+  return {CellKind::lstm, activation_by_name(activation), activation_by_name(recurrent_activation)};
+}
+
+CellOptions gru_cell(bool reset_after, const std::string& activation, const std::string& recurrent_activation) {
+  return {reset_after ? CellKind::gru : CellKind::gru_reset_before, activation_by_name(activation),
+          activation_by_name(recurrent_activation)};
+}
+
+py::object forward(const CellOptions& cell, const Arguments& g) {
+  return PYRNN_BY_DTYPE(g.kernel, "kernel", forward_of)(cell, g);
+}
+
+py::object backward(const CellOptions& cell, const Arguments& g) {
+  return PYRNN_BY_DTYPE(g.kernel, "kernel", backward_of)(cell, g);
+}
+
+}  // namespace
+
+void bind_recurrent_functions(py::module_& m) {
+  using namespace py::literals;
+  using Array = const py::array&;
+  using Name = const std::string&;
+  m.def(
+      "lstm_forward",
+      [](Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array bias, Name activation,
+         Name recurrent_activation) {
+        return forward(lstm_cell(activation, recurrent_activation), {x, h0, c0, kernel, recurrent_kernel, bias});
+      },
+      "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "activation"_a = "tanh",
+      "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "lstm_backward",
+      [](Array dh, Array dc, Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array h, Array c,
+         Array gates, Name activation, Name recurrent_activation) {
+        return backward(lstm_cell(activation, recurrent_activation),
+                        {x, h0, c0, kernel, recurrent_kernel, {}, dh, dc, h, c, gates});
+      },
+      "dh"_a, "dc"_a, "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "c"_a, "gates"_a,
+      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "gru_forward",
+      [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, bool reset_after, Name activation,
+         Name recurrent_activation) {
+        return forward(gru_cell(reset_after, activation, recurrent_activation),
+                       {x, h0, {}, kernel, recurrent_kernel, bias});
+      },
+      "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "reset_after"_a = true, "activation"_a = "tanh",
+      "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "gru_backward",
+      [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array h, Array gates, bool reset_after,
+         Name activation, Name recurrent_activation) {
+        return backward(gru_cell(reset_after, activation, recurrent_activation),
+                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h, {}, gates});
+      },
+      "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "gates"_a, "reset_after"_a = true,
+      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "simple_rnn_forward",
+      [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, Name activation) {
+        return forward({CellKind::simple_rnn, activation_by_name(activation)},
+                       {x, h0, {}, kernel, recurrent_kernel, bias});
+      },
+      "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "activation"_a = "tanh");
+  m.def(
+      "simple_rnn_backward",
+      [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array h, Name activation) {
+        return backward({CellKind::simple_rnn, activation_by_name(activation)},
+                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h});
+      },
+      "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "activation"_a = "tanh");
+}
+
+}  // namespace pyrnn

@@ -1,0 +1,369 @@
+#include "recurrent.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pyrnn {
+
+template <class T>
+Recurrent<T>::Recurrent(const RecurrentSpec& spec, const CellShape& cell)
+    : spec_(spec), cell_(cell), panels_(divide_up(spec.units, cell.units_per_panel)) {
+  const Index I = spec.inputs, H = spec.units, G = cell.gates, block = cell.units_per_panel;
+  this->parameters.push_back({"kernel", {I, G * H}, {I, G, H, block, cell.x_places}});
+  this->parameters.push_back({"recurrent_kernel", {H, G * H}, {H, G, H, block, cell.h_places}});
+}
+
+template <class T>
+Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) {
+  in_ = in;
+  batch_ = plan.batch;
+  steps_ = in.steps;
+  training_ = plan.training;
+  together_ = plan.together;
+  keeps_h_ = training_ || (spec_.return_sequences && !streaming_);
+
+  x_ = in_order(in.data), dx_ = in_order(in.grad), ids_ = in_order(in.ids);
+  const auto rows = [&](Index steps, Index stride) { return row_array<T>(memory, batch_, plan.height, steps, stride); };
+  gates_ = rows(training_ ? steps_ * panels_ : together_ || keeps_gates() ? panels_ : 1, kPanel);
+  if (!streaming_) h_ = rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
+  plan_cell(training_ ? steps_ + 1 : 1, plan, memory);
+  projected_ = in.repeated ? rows(panels_, cell_.x_width) : RowArray<T>{};
+  dgates_sum_ = in.repeated && training_ ? rows(panels_, kPanel) : RowArray<T>{};
+  dh0_ = training_ && given_state_ ? rows(1, h_stride()) : RowArray<T>{};
+
+  out_ = Signal<T>{};
+  out_.sequence = spec_.return_sequences;
+  out_.steps = spec_.return_sequences ? steps_ : 1;
+  out_.features = spec_.units;
+  if (!memory.counting()) out_.data = h_.from(spec_.return_sequences ? 1 : keeps_h_ ? steps_ : steps_ % 2);
+  out_.wants_grad = training_;
+  if (training_) out_.grad = signal_array(out_, plan, memory);
+
+  if (training_ && !derived_.size()) {
+    const Index h_panels = divide_up(h_width(), kPanel), x_panels = in.wants_grad ? divide_up(in.width(), kPanel) : 0;
+    const Index of_h = h_panels * panels_ * cell_.h_width * kPanel, of_x = x_panels * panels_ * cell_.x_width * kPanel;
+    derived_ = Memory(std::size_t(of_h + of_x) * sizeof(T));
+    recurrent_kernel_t_ = reinterpret_cast<T*>(derived_.data());
+    kernel_t_ = recurrent_kernel_t_ + of_h;
+  }
+  return out_;
+}
+
+// ---- forward -------------------------------------------------------------------------------------------------------
+
+template <class T>
+void Recurrent<T>::forward(const Share& share) {
+  const Rows rows = share.rows;
+  const Part::Range own = share.part.of(panels_);
+  for (Index p = own.begin; p < own.end; p++) {
+    start_forward(p, rows);
+    if (in_.repeated) project(p, rows);
+  }
+  for (Index t = 0; t < steps_; t++) {
+    step_forward(t, share);
+    share.part.wait();  // step t + 1 reads h_t of all panels
+  }
+  if (streaming_)
+    for (Index p = own.begin; p < own.end; p++)
+      for (Index r = rows.begin; r < rows.end; r++)
+        std::copy_n(Recurrent::state_at(0, steps_, r, p), columns(p), Recurrent::state_at(0, 0, r, p));
+}
+
+template <class T>
+void Recurrent<T>::step_forward(Index t, const Share& share) {
+  const Part::Range own = share.part.of(panels_);
+  const bool from_back = (t + turn_) % 2;
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index p = own.pick(i, from_back);
+    products(t, p, share.rows);
+    CellStep<T> step = cell_step(t, p, share.rows);
+    cell_forward(step, t, p, share.rows.begin);
+  }
+}
+
+// The part of the products that comes from x, into its columns of panel p
+template <class T>
+Gemm<T> Recurrent<T>::input_part(Index t, Index p, Rows rows, Product<T>& x_w) const {
+  const bool in_h = products_in_h();
+  Gemm<T> g{rows.count(),
+            in_h ? columns(p) : cell_.x_width,
+            &x_w,
+            0,
+            in_h ? h(t + 1, rows.begin) + p * kPanel : gates(t, p, rows.begin) + cell_.x_column,
+            in_h ? h_stride() : kPanel};
+  const T* kernel_p = kernel().value + p * spec_.inputs * cell_.x_width;
+  if (in_.repeated) {
+    g.table = projected_.at(p, rows.begin);
+    g.table_stride = cell_.x_width;
+    return g;
+  }
+  g.bias = bias(p);
+  if (in_.symbols) {
+    g.ids = ids_.at(t, rows.begin);
+    g.table = kernel_p;
+    g.table_stride = cell_.x_width;
+  } else {
+    x_w = {x_.at(t, rows.begin), in_.stride(), kernel_p, cell_.x_width, spec_.inputs};
+    g.n_products = 1;
+  }
+  return g;
+}
+
+template <class T>
+void Recurrent<T>::products(Index t, Index p, Rows rows) {
+  Product<T> both[2];
+  Gemm<T> g = input_part(t, p, rows, both[0]);
+  const bool same_columns = cell_.x_column == cell_.h_column;
+  if (same_columns && !starts_at_zero(t))
+    both[g.n_products++] = {h(t, rows.begin), h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width,
+                            cell_.h_width, spec_.units};
+  kernels<T>().gemm(g);
+  if (!same_columns) state_product(t, p, rows, h(t, rows.begin), cell_.h_column, cell_.h_width, 0);
+}
+
+template <class T>
+void Recurrent<T>::input_product(Index t, Index p, Rows rows) {
+  Product<T> x_w;
+  kernels<T>().gemm(input_part(t, p, rows, x_w));
+}
+
+template <class T>
+void Recurrent<T>::state_product(Index t, Index p, Rows rows, const T* h, Index column, Index width, Index of_kernel) {
+  const Product<T> h_r{h, h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width + of_kernel,
+                       cell_.h_width, spec_.units};
+  Gemm<T> g{rows.count(), width, &h_r, starts_at_zero(t) ? 0 : 1, gates(t, p, rows.begin) + column, kPanel};
+  g.kept = std::clamp<Index>(cell_.x_column + cell_.x_width - column, 0, width);
+  kernels<T>().gemm(g);
+}
+
+// The input's part where it is the same for every step
+template <class T>
+void Recurrent<T>::project(Index p, Rows rows) {
+  const Product<T> x_w{in_.data.at(0, rows.begin), in_.stride(), kernel().value + p * spec_.inputs * cell_.x_width,
+                       cell_.x_width, spec_.inputs};
+  Gemm<T> g{rows.count(), cell_.x_width, &x_w, 1, projected_.at(p, rows.begin), cell_.x_width};
+  g.bias = bias(p);
+  kernels<T>().gemm(g);
+}
+
+template <class T>
+void Recurrent<T>::clear_first_h(Index p, Rows rows) {
+  for (Index r = rows.begin; r < rows.end; r++) std::fill_n(h(0, r) + p * cell_.units_per_panel, columns(p), T(0));
+}
+
+template <class T>
+CellStep<T> Recurrent<T>::cell_step(Index t, Index p, Rows rows) const {
+  const Index first_unit = p * cell_.units_per_panel;
+  CellStep<T> step{};
+  step.rows = rows.count();
+  step.columns = columns(p);
+  step.activation = spec_.activation;
+  step.recurrent_activation = spec_.recurrent_activation;
+  step.gates = gates(t, p, rows.begin);
+  step.h_prev = h(t, rows.begin) + first_unit;
+  step.h = h(t + 1, rows.begin) + first_unit;
+  step.h_stride = h_stride();
+  return step;
+}
+
+// ---- backward, mirroring forward from the last step ----------------------------------------------------------------
+
+template <class T>
+void Recurrent<T>::backward(const Share& share) {
+  const Rows rows = share.rows;
+  const Part::Range own = share.part.of(panels_);
+  auto upstream = [&](Index t) { return out_.grad.at(spec_.return_sequences ? t : 0, rows.begin); };
+  for (Index p = own.begin; p < own.end; p++) {
+    start_backward(p, rows);
+    if (dgates_sum_) std::memset(dgates_sum_.at(p, rows.begin), 0, std::size_t(rows.count() * kPanel) * sizeof(T));
+  }
+  for (Index t = steps_ - 1; t >= 0; t--) {
+    // dh_{t-1} = upstream + what step t hands back, into the memory of upstream: nobody reads that again
+    if (t > 0)
+      step_backward(t, upstream(t), upstream(t - 1), spec_.return_sequences, share);
+    else
+      step_backward(0, upstream(0), given_state_ ? dh0_.at(0, rows.begin) : nullptr, false, share);
+    if (dgates_sum_)
+      for (Index p = own.begin; p < own.end; p++)
+        kernels<T>().add(rows.count(), kPanel, gates(t, p, rows.begin), kPanel, dgates_sum_.at(p, rows.begin), kPanel);
+    share.part.wait();  // before step t - 1 reads dh_{t-1}
+  }
+  if (in_.wants_grad) input_gradient(share);
+}
+
+template <class T>
+void Recurrent<T>::step_backward(Index t, T* dh, T* dh_prev, bool adds, const Share& share) {
+  const Part::Range own = share.part.of(panels_);
+  for (Index p = own.begin; p < own.end; p++) {
+    CellStep<T> step = cell_step(t, p, share.rows);
+    step.dh = dh + p * cell_.units_per_panel;
+    step.dh_prev = dh_prev ? dh_prev + p * cell_.units_per_panel : nullptr;
+    step.adds_to_dh_prev = adds;
+    cell_backward(step, t, p, share.rows.begin);
+  }
+  share.part.wait();  // dh_prev sums over the gates of all panels
+  if (dh_prev) state_gradient(t, dh_prev, adds || passes_dh(), cell_.h_column, cell_.h_width, 0, share);
+}
+
+template <class T>
+void Recurrent<T>::state_gradient(Index t, T* dh, bool adds, Index column, Index width, Index of_kernel,
+                                  const Share& share) {
+  const Index height = panels_ * cell_.h_width;
+  const Part::Range own = share.part.of(divide_up(h_width(), kPanel));
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index q = own.pick(i, t % 2), columns = std::min(kPanel, h_width() - q * kPanel);
+    const Product<T> dz_r{gates(t, 0, share.rows.begin) + column,
+                          kPanel,
+                          recurrent_kernel_t_ + (q * height + of_kernel) * kPanel,
+                          kPanel,
+                          width,
+                          panels_,
+                          gates_.step,
+                          cell_.h_width * kPanel};
+    Gemm<T> g{share.rows.count(), columns, &dz_r, 1, dh + q * kPanel, h_stride()};
+    if (adds) g.kept = columns;
+    kernels<T>().gemm(g);
+  }
+}
+
+// dx_t = dgates[t] W^T; of a repeated input, dx = (sum of dgates over t) W^T
+template <class T>
+void Recurrent<T>::input_gradient(const Share& share) {
+  const Index width = in_.width(), height = panels_ * cell_.x_width, x_panels = divide_up(width, kPanel);
+  const Part::Range own = share.part.of((in_.repeated ? 1 : steps_) * x_panels);
+  for (Index i = own.begin; i < own.end; i++) {
+    const Index t = i / x_panels, q = i % x_panels, first = share.rows.begin;
+    const T* dz = in_.repeated ? dgates_sum_.at(0, first) : gates(t, 0, first);
+    const Product<T> dz_w{
+        dz + cell_.x_column,   kPanel, kernel_t_ + q * height * kPanel, kPanel, cell_.x_width, panels_, gates_.step,
+        cell_.x_width * kPanel};
+    T* dx = (in_.repeated ? in_.grad : dx_).at(t, first) + q * kPanel;
+    kernels<T>().gemm({share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
+  }
+}
+
+// ---- state from call to call ---------------------------------------------------------------------------------------
+
+template <class T>
+void Recurrent<T>::place_state(Index batch, Index height, Planner& memory) {
+  streaming_ = given_state_ = true;
+  batch_ = batch;
+  h_ = row_array<T>(memory, batch, height, 2, h_stride());
+}
+
+template <class T>
+T* Recurrent<T>::state_at(Index, Index t, Index row, Index p) const {
+  return h(t, row) + p * cell_.units_per_panel;
+}
+
+template <class T>
+void Recurrent<T>::get_state(Index i, T* to) const {
+  const Index block = cell_.units_per_panel;
+  for (Index r = 0; r < batch_; r++)
+    for (Index u = 0; u < spec_.units; u++) to[r * spec_.units + u] = state_at(i, 0, r, u / block)[u % block];
+}
+
+template <class T>
+void Recurrent<T>::set_state(Index i, const T* from) {
+  const Index block = cell_.units_per_panel;
+  for (Index r = 0; r < batch_; r++)
+    for (Index u = 0; u < spec_.units; u++) state_at(i, 0, r, u / block)[u % block] = from[r * spec_.units + u];
+}
+
+// ---- gradients of the weights --------------------------------------------------------------------------------------
+
+template <class T>
+RowArray<const T> Recurrent<T>::dz(const RowArray<T>& gates, Index first_step, Index column) const {
+  return {gates.base + first_step * panels_ * gates.step + column, gates.height, gates.stride, panels_ * gates.step,
+          gates.block};
+}
+
+template <class T>
+OuterSum<T> Recurrent<T>::input_sum(const GradientPiece& piece) const {
+  const bool once = in_.repeated;
+  OuterSum<T> sum;
+  sum.steps = once ? 1 : steps_;
+  sum.samples = piece.samples;
+  sum.inputs = spec_.inputs;
+  sum.x = once ? in_.data : x_;
+  sum.ids = ids_;
+  sum.dz = dz(once ? dgates_sum_ : gates_, 0, cell_.x_column);
+  sum.dz_panel = gates_.step;
+  sum.columns = panels_ * cell_.x_width;
+  sum.panel_columns = cell_.x_width;
+  sum.grad = kernel().grad + piece.offset;
+  sum.grad_stride = cell_.x_width;
+  sum.bias_grad = input_bias() ? this->parameters[2].grad + piece.offset : nullptr;
+  return sum;
+}
+
+template <class T>
+OuterSum<T> Recurrent<T>::recurrent_sum(Index, const GradientPiece& piece) const {
+  const Index first = given_state_ ? 0 : 1;  // h before step 0 is zero
+  OuterSum<T> sum;
+  sum.steps = steps_ - first;
+  sum.samples = piece.samples;
+  sum.inputs = spec_.units;
+  sum.x = h_.from(first);
+  sum.dz = dz(gates_, first, cell_.h_column);
+  sum.dz_panel = gates_.step;
+  sum.columns = panels_ * cell_.h_width;
+  sum.panel_columns = cell_.h_width;
+  sum.grad = recurrent_kernel().grad + piece.offset;
+  sum.grad_stride = cell_.h_width;
+  return sum;
+}
+
+template <class T>
+Index Recurrent<T>::tasks_per_group() const {
+  Index tasks = input_sum({}).tasks_per_group() + other_tasks_per_group();
+  for (Index i = 0; i < recurrent_sums(); i++) tasks += recurrent_sum(i, {}).tasks_per_group();
+  return tasks;
+}
+
+// By panels first: a thread's own run of tasks then reads the gates of its panels alone.
+template <class T>
+Index Recurrent<T>::gradient_tasks() const {
+  return input_sum({}).groups() * tasks_per_group();
+}
+
+template <class T>
+void Recurrent<T>::gradient(Index task, const GradientPiece& piece) {
+  const Index in_group = tasks_per_group(), group = task / in_group;
+  const OuterSum<T> of_input = input_sum(piece);
+  task %= in_group;
+  if (task < of_input.tasks_per_group()) return of_input.run(group, task);
+  task -= of_input.tasks_per_group();
+  for (Index i = 0; i < recurrent_sums(); i++) {
+    const OuterSum<T> of_state = recurrent_sum(i, piece);
+    if (task < of_state.tasks_per_group()) return of_state.run(group, task);
+    task -= of_state.tasks_per_group();
+  }
+  other_gradient(of_input.panels_of(group), piece);
+}
+
+// ---- transposed copies ---------------------------------------------------------------------------------------------
+
+template <class T>
+Index Recurrent<T>::derive_tasks() const {
+  return panels_ * (in_.wants_grad ? 2 : 1);
+}
+
+// Panel p of W or R, [k, width], becomes rows p * width... of the transposed panels, [kPanel, k].
+template <class T>
+void Recurrent<T>::derive(Index task) {
+  const Index p = task % panels_;
+  const bool of_w = task >= panels_;
+  const Parameter<T>& weights = of_w ? kernel() : recurrent_kernel();
+  const Index depth = weights.layout.rows, width = weights.layout.width(), height = panels_ * width;
+  const T* from = weights.value + p * depth * width;
+  T* to = of_w ? kernel_t_ : recurrent_kernel_t_;
+  for (Index q = 0; q * kPanel < depth; q++)
+    kernels<T>().transpose(std::min(kPanel, depth - q * kPanel), width, from + q * kPanel * width, width,
+                           to + (q * height + p * width) * kPanel, kPanel);
+}
+
+template class Recurrent<float>;
+template class Recurrent<double>;
+
+}  // namespace pyrnn

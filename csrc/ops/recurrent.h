@@ -1,0 +1,157 @@
+// What all recurrent cells share: the loop over steps forward, and backward through time; the products of x and h with
+// the weights, and the sums that are the weights' gradients. A cell adds its equations.
+#pragma once
+
+#include "gradient.h"
+#include "op.h"
+
+namespace pyrnn {
+
+struct RecurrentSpec {
+  Index inputs;
+  Index units;
+  bool return_sequences = false;
+  bool use_bias = true;
+  bool go_backwards = false;  // reads x from its last step to its first
+  Activation activation = Activation::tanh;
+  Activation recurrent_activation = Activation::sigmoid;
+};
+
+// The columns of a panel of products, [rows, kPanel], that x W and h R have; each matrix is packed in panels as wide.
+struct CellShape {
+  Index gates;            // of the user's matrices
+  Index units_per_panel;  // kBlock, or kPanel where there is one gate
+  Index x_column, x_width;
+  Index h_column, h_width;
+  std::array<Index, 4> x_places, h_places;  // of the user's gates, see PanelLayout
+};
+
+template <class T>
+class Recurrent : public Op<T> {
+ public:
+  Recurrent(const RecurrentSpec& spec, const CellShape& cell);
+
+  bool takes_repeated() const override { return true; }
+  bool takes_ids() const override { return true; }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
+  Index gradient_tasks() const override;
+  void gradient(Index task, const GradientPiece& piece) override;
+  Index derive_tasks() const override;
+  void derive(Index task) override;
+  double work() const override { return double(cell_.gates * spec_.units * (spec_.units + spec_.inputs)); }
+  void set_iteration(std::uint32_t iteration) override { turn_ = iteration; }
+  Index step_parts() const override { return panels_; }
+
+  // The caller fills h(0) (and c(0)), and reads their gradients from dh0 (and dc) after backward. Call before plan.
+  void give_initial_state() { given_state_ = true; }
+
+  Index states() const override { return 1; }
+  Index state_units() const override { return spec_.units; }
+  void place_state(Index batch, Index height, Planner& memory) override;
+  void get_state(Index i, T* to) const override;
+  void set_state(Index i, const T* from) override;
+
+  Index panels() const { return panels_; }
+  Index units_per_panel() const { return cell_.units_per_panel; }
+  Index h_stride() const { return row_stride<T>(spec_.units); }
+  // Saved state of panel p from a row on: [rows, kPanel] gates (gradients of the products after backward), and of all
+  // panels [rows, h_stride] h. Slot t of h is the state before step t. In inference two slots of h serve all steps, and
+  // one of gates, or one for each panel where threads share them.
+  T* gates(Index t, Index p, Index row) const { return gates_.at(gates_slot(t, p), row); }
+  T* h(Index t, Index row) const { return h_.at(keeps_h_ ? t : t % 2, row); }
+  const RowArray<T>& h() const { return h_; }
+  const RowArray<T>& dh0() const { return dh0_; }
+
+ protected:
+  // A step of one product: from those of panel p, which stand in its gates (of SimpleRnn in h), to the state after step
+  // t; and from that state's dh to the products' gradients.
+  virtual void cell_forward(CellStep<T>& /*step*/, Index /*t*/, Index /*p*/, Index /*row*/) {}
+  virtual void cell_backward(CellStep<T>& /*step*/, Index /*t*/, Index /*p*/, Index /*row*/) {}
+  // Whether a part of dh passes the gates by: cell_backward leaves it in dh_prev, and theirs is added
+  virtual bool passes_dh() const { return false; }
+  virtual bool products_in_h() const { return false; }
+  virtual bool keeps_gates() const { return false; }  // of all panels to the end of a step, in inference too
+
+  // A cell's own arrays, and their values before the first and after the last step
+  virtual void plan_cell(Index /*state_slots*/, const Plan&, Planner&) {}
+  virtual void start_forward(Index /*p*/, Rows) {}
+  virtual void start_backward(Index /*p*/, Rows) {}
+  // State i before step t: the units of panel p
+  virtual T* state_at(Index i, Index t, Index row, Index p) const;
+
+  // A cell whose step has more than one product replaces these.
+  virtual void step_forward(Index t, const Share& share);
+  // dh_prev: where the gradient of the state before goes, null where nobody asks; it replaces what is there, or adds
+  virtual void step_backward(Index t, T* dh, T* dh_prev, bool adds, const Share& share);
+
+  CellStep<T> cell_step(Index t, Index p, Rows rows) const;
+  // x_t W + b, and h R added, to the gates of panel p
+  void products(Index t, Index p, Rows rows);
+  void input_product(Index t, Index p, Rows rows);
+  // `width` columns of the gates from `column` on = h times those of R's panel from `of_kernel` on, added where x W
+  // stands
+  void state_product(Index t, Index p, Rows rows, const T* h, Index column, Index width, Index of_kernel);
+  // dh (+)= such columns of the gates' gradients times those of R, transposed
+  void state_gradient(Index t, T* dh, bool adds, Index column, Index width, Index of_kernel, const Share& share);
+
+  // The sums that are the recurrent kernel's gradient: as many, over columns of their own
+  virtual Index recurrent_sums() const { return 1; }
+  virtual OuterSum<T> recurrent_sum(Index i, const GradientPiece& piece) const;
+  // What a cell sums beside, for a group of panels
+  virtual Index other_tasks_per_group() const { return 0; }
+  virtual void other_gradient(Rows /*panels*/, const GradientPiece&) {}
+  // Columns from `column` on of panel 0's gates, from step to step
+  RowArray<const T> dz(const RowArray<T>& gates, Index first_step, Index column) const;
+  virtual bool input_bias() const { return spec_.use_bias; }  // whether `bias` belongs to the product of x alone
+
+  const Parameter<T>& kernel() const { return this->parameters[0]; }
+  const Parameter<T>& recurrent_kernel() const { return this->parameters[1]; }
+  void clear_first_h(Index p, Rows rows);  // for cells that read h before step 0
+  bool starts_at_zero(Index t) const { return t == 0 && !given_state_; }
+  // Columns of h in panel p, or in panel q of kPanel
+  Index columns(Index p) const { return std::min(cell_.units_per_panel, h_width() - p * cell_.units_per_panel); }
+  Index h_width() const { return round_up(spec_.units, kBlock); }
+
+  const RecurrentSpec spec_;
+  const CellShape cell_;
+  const Index panels_;
+  bool given_state_ = false;
+
+  Signal<T> in_, out_;
+  RowArray<const T> x_;  // in the order in which it is read, as ids_ and dx_
+  RowArray<std::int32_t> ids_;
+  RowArray<T> dx_;
+  Index batch_ = 0, steps_ = 0;
+  Index turn_ = 0;  // of the first step
+  bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
+  RowArray<T> gates_, h_, dh0_;  // the steps of gates_ are (t, panel)
+  RowArray<T> projected_;        // [panel][rows, x_width]: x W + b of a repeated input, computed once
+  RowArray<T> dgates_sum_;       // [panel][rows, kPanel]: gradients of its gates summed over t
+
+ private:
+  Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
+  void project(Index p, Rows rows);
+  void input_gradient(const Share& share);
+  OuterSum<T> input_sum(const GradientPiece& piece) const;
+  Index tasks_per_group() const;
+  // x's rows by the step that reads them
+  template <class U>
+  RowArray<U> in_order(const RowArray<U>& rows) const {
+    if (!spec_.go_backwards || !rows || in_.repeated) return rows;
+    return {rows.base + (steps_ - 1) * rows.step, rows.height, rows.stride, -rows.step, rows.block};
+  }
+  Index gates_slot(Index t, Index p) const { return training_ ? t * panels_ + p : together_ || keeps_gates() ? p : 0; }
+  const T* bias(Index p) const {
+    return spec_.use_bias ? this->parameters[2].value + p * this->parameters[2].layout.panel_size() : nullptr;
+  }
+
+  // Transposed weights for dh = dz R^T and dx = dz W^T, in panels of kPanel columns: [column panel][panels *
+  // width][kPanel]
+  Memory derived_;
+  T* kernel_t_ = nullptr;
+  T* recurrent_kernel_t_ = nullptr;
+};
+
+}  // namespace pyrnn

@@ -1,0 +1,70 @@
+"""Gated recurrent unit."""
+
+from typing import Any
+
+from .._checks import flag
+from ._base import WeightSpec
+from ._recurrent import RecurrentLayer, cell_activation
+
+
+class GRU(RecurrentLayer):
+    """Gated recurrent unit (Cho et al. 2014), as in Keras 3.
+
+    Input [N, T, I], or integer ids [N, T] of I symbols where it is the first layer. Output [N, H], or [N, T, H] with
+    `return_sequences=True`. The state starts from zero in every sample. Weights: kernel [I, 3H], recurrent_kernel [H, 3H],
+    gates in the order z r h; bias [2, 3H], a row for each product:
+
+        z = sigmoid(x W_z + b_z + h U_z + d_z)      r = sigmoid(x W_r + b_r + h U_r + d_r)
+        h~ = tanh(x W_h + b_h + r (h U_h + d_h))    h = z h + (1 - z) h~
+
+    With `reset_after=False`, the paper's form and old Keras' default, h~ = tanh(x W_h + b_h + (r h) U_h), and bias is [3H]; it
+    takes about a third more time, for a step's second product has to wait for r. `activation`, `recurrent_activation`,
+    `go_backwards` and `seed` are as in `LSTM`. Keras' arguments that are not in the signature raise TypeError.
+
+    >>> layer = GRU(128, return_sequences=True)
+    >>> layer.compute_output_shape((None, 7, 12))
+    (None, 7, 128)
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = "tanh",
+        recurrent_activation: str | None = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: object = "glorot_uniform",
+        recurrent_initializer: object = "orthogonal",
+        bias_initializer: object = "zeros",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        reset_after: bool = True,
+        seed: int | None = None,
+        name: str | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            return_sequences,
+            go_backwards,
+            seed,
+            name,
+            input_shape,
+            unsupported,
+        )
+        self.recurrent_activation = cell_activation("GRU", "recurrent_activation", recurrent_activation)
+        self.reset_after = flag("GRU", "reset_after", reset_after)
+
+    def bias_spec(self) -> WeightSpec:
+        width = 3 * self.units
+        return WeightSpec("bias", (2, width) if self.reset_after else (width,), self.bias_initializer)
+
+    def options(self) -> dict[str, Any]:
+        return {"recurrent_activation": self.recurrent_activation, "reset_after": self.reset_after}

@@ -1,0 +1,102 @@
+"""What the recurrent layers share: arguments, shapes, weights."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import _random
+from .._checks import choice, flag, whole
+from .._registry import snake_case
+from ..initializers import get as get_initializer
+from ._base import Layer, Shape, WeightSpec, config_with_initializers
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+CELL_ACTIVATIONS = ("hard_sigmoid", "linear", "relu", "sigmoid", "tanh")
+
+
+def cell_activation(owner: str, argument: str, given: object) -> str:
+    """One of the functions that the engine has for cells; None is "linear", as in Keras."""
+    return choice(owner, argument, "linear" if given is None else given, CELL_ACTIVATIONS)
+
+
+class RecurrentLayer(Layer):
+    """Base of LSTM, GRU and SimpleRNN. A cell says how many gates it has, and its further options."""
+
+    takes_ids = True
+    gates: ClassVar[int]
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None,
+        use_bias: bool,
+        kernel_initializer: object,
+        recurrent_initializer: object,
+        bias_initializer: object,
+        return_sequences: bool,
+        go_backwards: bool,
+        seed: int | None,
+        name: str | None,
+        input_shape: tuple[int | None, ...] | None,
+        unsupported: dict[str, object],
+    ) -> None:
+        super().__init__(name, input_shape, unsupported)
+        owner = type(self).__name__
+        self.units = whole(owner, "units", units)
+        self.activation = cell_activation(owner, "activation", activation)
+        self.use_bias = flag(owner, "use_bias", use_bias)
+        self.kernel_initializer = get_initializer(kernel_initializer, f"{owner}: kernel_initializer")
+        self.recurrent_initializer = get_initializer(recurrent_initializer, f"{owner}: recurrent_initializer")
+        self.bias_initializer = get_initializer(bias_initializer, f"{owner}: bias_initializer")
+        self.return_sequences = flag(owner, "return_sequences", return_sequences)
+        self.go_backwards = flag(owner, "go_backwards", go_backwards)
+        self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
+
+    def bias_spec(self) -> WeightSpec:
+        return WeightSpec("bias", (self.gates * self.units,), self.bias_initializer)
+
+    def options(self) -> dict[str, Any]:
+        """The cell's own options, by the names that Keras and the engine both have for them."""
+        return {}
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3 or input_shape[2] is None:
+            hint = "; put OneHot or Embedding before it to read ids" if len(input_shape) == 2 else ""
+            raise self.wrong_input("[N, T, features]", input_shape, hint)
+        batch, steps, _ = input_shape
+        return (batch, steps, self.units) if self.return_sequences else (batch, self.units)
+
+    def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
+        features, width = input_shape[2] or 0, self.gates * self.units
+        specs = [
+            WeightSpec("kernel", (features, width), self.kernel_initializer),
+            WeightSpec("recurrent_kernel", (self.units, width), self.recurrent_initializer),
+        ]
+        return [*specs, self.bias_spec()] if self.use_bias else specs
+
+    def weight_rng(self) -> "Generator":
+        return super().weight_rng() if self.seed is None else _random.new_generator(self.seed)
+
+    def op(self) -> dict[str, Any]:
+        return {
+            "op": snake_case(type(self).__name__),
+            "units": self.units,
+            "activation": self.activation,
+            "return_sequences": self.return_sequences,
+            "use_bias": self.use_bias,
+            "go_backwards": self.go_backwards,
+            **self.options(),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "units": self.units,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+            **config_with_initializers(self, "kernel_initializer", "recurrent_initializer", "bias_initializer"),
+            "return_sequences": self.return_sequences,
+            "go_backwards": self.go_backwards,
+            "seed": self.seed,
+            **self.options(),
+        }
