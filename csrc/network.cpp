@@ -130,12 +130,11 @@ std::size_t Network<T>::memory() const {
 
 template <class T>
 void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n,
-                             double learning_rate, double* results) {
+                             double learning_rate, double* results, const ArrayView* weights) {
   std::lock_guard<std::mutex> lock(mutex_);
   check_rows(x, "x", index, n);
-  check_rows(y, "y", index, n);
   plan(Mode::train, x, n);
-  loss_->check_targets(y, prediction_);
+  check_targets(y, weights, index, n);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
   const auto derive = [&](Index task) { run(derivations, task, [](Op<T>& op, Index of_op) { op.derive(of_op); }); };
@@ -143,7 +142,7 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   derived_stale_ = true;  // until this batch is through
   optimizer_->begin(learning_rate);
 
-  const auto train = [&](const Share& share) { train_rows(x, y, index, share); };
+  const auto train = [&](const Share& share) { train_rows(x, y, index, weights, share); };
   const SharedPass forward_backward(schedule_, batch_, train);
   const auto gradient = [&](Index task) { sum_gradient(gradients, task); };
   const auto add = [&](Index task) { add_pieces(task); };
@@ -162,9 +161,10 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
 }
 
 template <class T>
-void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const Share& share) {
+void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const ArrayView* weights,
+                            const Share& share) {
   forward(x, index, share);
-  loss_->run(y, index, share.own_rows());
+  loss_->run(y, index, share.own_rows(), weights);
   for (std::size_t i = active_ops_; i-- > 0;) {
     share.part.wait();
     stack_.ops[i]->backward(share);
@@ -179,15 +179,14 @@ void Network<T>::forward(const ArrayView& x, const std::int64_t* index, const Sh
 
 template <class T>
 void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n,
-                                double* results) {
+                                double* results, const ArrayView* weights) {
   std::lock_guard<std::mutex> lock(mutex_);
   check_rows(x, "x", index, n);
-  check_rows(y, "y", index, n);
   plan(Mode::evaluate, x, n);
-  loss_->check_targets(y, prediction_);
+  check_targets(y, weights, index, n);
   const auto evaluate = [&](const Share& share) {
     forward(x, index, share);
-    loss_->run(y, index, share.own_rows());
+    loss_->run(y, index, share.own_rows(), weights);
   };
   const SharedPass pass(schedule_, batch_, evaluate);
   parallel_phases({pass.phase()}, is_serial());
@@ -219,6 +218,15 @@ void Network<T>::check_rows(const ArrayView& a, const char* name, const std::int
     if (index[i] < 0 || index[i] >= a.shape[0])
       throw std::invalid_argument("index must be from 0 to " + std::to_string(a.shape[0] - 1) + " for " + name +
                                   ", got " + std::to_string(index[i]));
+}
+
+template <class T>
+void Network<T>::check_targets(const ArrayView& y, const ArrayView* weights, const std::int64_t* index, Index n) const {
+  check_rows(y, "y", index, n);
+  loss_->check_targets(y, prediction_);
+  if (!weights) return;
+  check_rows(*weights, "weights", index, n);
+  loss_->check_weights(*weights, prediction_);
 }
 
 // ---- sharing work --------------------------------------------------------------------------------------------------

@@ -31,14 +31,16 @@ class Network {
 
   void compile(const Objective& objective, const OptimizerSpec& optimizer);
   bool compiled() const { return loss_.has_value(); }
-  Index result_count() const { return loss_->count(); }
+  Index result_count() const { return loss_->count(stack_.features); }
   Optimizer<T>& optimizer() { return *optimizer_; }
   std::mutex& mutex() { return mutex_; }
 
-  // Each takes the rows of x (and y) that index[0:n] names. results: mean loss and metrics, result_count() of them.
+  // Each takes the rows of x (and y, and weights where there are any) that index[0:n] names. results: Loss::means,
+  // result_count() of them.
   void train_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double learning_rate,
-                   double* results);
-  void evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double* results);
+                   double* results, const ArrayView* weights = nullptr);
+  void evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double* results,
+                      const ArrayView* weights = nullptr);
   void predict_batch(const ArrayView& x, const std::int64_t* index, Index n, T* out);
 
   // For a Stream: what it is made from, and its way to the weights
@@ -63,7 +65,9 @@ class Network {
   void lay_out(Planner& memory);
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
   void forward(const ArrayView& x, const std::int64_t* index, const Share& share);
-  void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const Share& share);
+  void check_targets(const ArrayView& y, const ArrayView* weights, const std::int64_t* index, Index n) const;
+  void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const ArrayView* weights,
+                  const Share& share);
 
   // The tasks of all ops in use as one list
   struct OpTasks {

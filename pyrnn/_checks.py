@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _ADVICE = {
+    "axis": "it is always the last",
     "batch_input_shape": "use input_shape=, without the batch axis",
     "batch_shape": "use shape=, without the batch axis",
     "clipnorm": "use global_clipnorm=",
     "decay": "set optimizer.learning_rate between epochs",
     "dropout": "put a Dropout layer before this one",
     "dtype": "give it to the model: Sequential(dtype=...)",
+    "ignore_class": "give its steps a sample_weight of 0",
     "input_dim": "use input_shape=",
     "input_length": "use input_shape=",
     "lr": "use learning_rate=",
     "nb_epoch": "use epochs=",
-    "sample_weight": "every sample counts the same",
-    "class_weight": "every class counts the same",
 }
 
 

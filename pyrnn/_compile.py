@@ -13,27 +13,36 @@ _ACTIVATIONS = {"crossentropy": "softmax", "binary_crossentropy": "sigmoid"}  # 
 class Compiled:
     """Loss, optimizer and metrics of a model. `metrics` are resolved when the output's shape is known."""
 
-    def __init__(self, optimizer: object, loss: object, given_metrics: object) -> None:
+    def __init__(
+        self, optimizer: object, loss: object, given_metrics: object, given_weighted_metrics: object = None
+    ) -> None:
         if loss is None:
             raise ValueError("compile: loss must be given, for example loss='mse'")
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
-        if given_metrics is None:
-            given_metrics = []
-        if not isinstance(given_metrics, list | tuple):
-            raise TypeError(f"compile: metrics must be a list of names or metrics, got {given_metrics!r}")
-        self.given_metrics = list(given_metrics)
-        self.metrics = metrics.for_output(self.given_metrics, features=2)  # refuses unknown names now
-        self.names = ["loss", *(metric.name for metric in self.metrics)]
+        self.given_metrics = _listed("metrics", given_metrics)
+        self.given_weighted_metrics = _listed("weighted_metrics", given_weighted_metrics)
+        self._features = 2
+        self._resolve()  # refuses unknown names now
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"compile: metrics must have distinct names, none of them 'loss', got {self.names[1:]}")
+
+    def _resolve(self) -> None:
+        plain = metrics.for_output(self.given_metrics, self._features)
+        weighted = metrics.for_output(self.given_weighted_metrics, self._features)
+        self.metrics = [*plain, *weighted]
+        self._weighted = [False] * len(plain) + [True] * len(weighted)
+        taken = [metric.name for metric in plain]
+        names = [f"weighted_{metric.name}" if metric.name in taken else metric.name for metric in weighted]
+        self.names = ["loss", *taken, *names]
 
     def fit_to(self, features: int, activation: str) -> None:
         """Resolve the metrics for a last axis of `features` values made by `activation`.
 
         Raises ValueError where the loss or a metric cannot go with that output.
         """
-        self.metrics = metrics.for_output(self.given_metrics, features)
+        self._features = features
+        self._resolve()
         wanted = _ACTIVATIONS.get(self.loss.engine_name)
         if wanted is not None:
             if self.loss.from_logits and activation != "linear":
@@ -49,12 +58,24 @@ class Compiled:
             raise ValueError(
                 f"compile: {self.loss.name} needs an output of two symbols or more; use binary_crossentropy for one"
             )
-        if self.loss.targets == "ids":
-            for metric in self.metrics:
-                if metric.elementwise:
-                    raise ValueError(
-                        f"compile: metric {metric.name!r} cannot compare ids with the output; use categorical_crossentropy"
-                    )
+        for metric in self.metrics:
+            self._check_metric(metric)
+
+    def _check_metric(self, metric: metrics.Metric) -> None:
+        if metric.elementwise and self.loss.targets == "ids":
+            raise ValueError(
+                f"compile: metric {metric.name!r} cannot compare ids with the output; use categorical_crossentropy"
+            )
+        if metric.engine_name == "crossentropy" and self.loss.engine_name != "crossentropy":
+            raise ValueError(
+                f"compile: metric {metric.name!r} needs the loss categorical_crossentropy or"
+                f" sparse_categorical_crossentropy, got {self.loss.name}"
+            )
+        if isinstance(metric, metrics.TopKCategoricalAccuracy) and metric.k > self._features:
+            raise ValueError(
+                f"compile: metric {metric.name!r} must have a k of at most the output's {self._features} symbols,"
+                f" got {metric.k}"
+            )
 
     @property
     def wants_values(self) -> bool:
@@ -64,31 +85,57 @@ class Compiled:
     def apply(self, network: Network) -> None:
         network.compile(
             loss=self.loss.engine_name,
-            from_logits=self.loss.from_logits,
-            metrics=[metric.engine_name for metric in self.metrics],
+            metrics=[
+                {**metric.engine_spec(), "weighted": weighted}
+                for metric, weighted in zip(self.metrics, self._weighted, strict=True)
+            ],
             optimizer=self.optimizer.engine_spec(),
+            **self.loss.engine_options(),
         )
+
+    def results(self, means: Sequence[float]) -> list[float]:
+        """The loss and the metrics of what a network returns for a batch, or of its means over many.
+
+        These are the loss, the statistics of the metrics and, where a metric is weighted, the weights.
+        """
+        values, at = [means[0]], 1
+        for metric, weighted in zip(self.metrics, self._weighted, strict=True):
+            size = metric.statistics(self._features)
+            statistics = means[at : at + size]
+            at += size
+            if weighted:
+                statistics = [value / means[-1] if means[-1] else 0.0 for value in statistics]
+            values.append(metric.result(statistics))
+        return values
 
     def direction(self, name: str) -> str | None:
         """The way, "min" or "max", in which the value called `name` in logs improves; None for an unknown name."""
         name = name.removeprefix("val_")
         if name == "loss":
             return "min"
-        return next((metric.direction for metric in self.metrics if metric.name == name), None)
+        directions = {own: metric.direction for own, metric in zip(self.names[1:], self.metrics, strict=True)}
+        return directions.get(name)
 
     def get_config(self) -> dict[str, Any]:
         return {
             "optimizer": serialize(self.optimizer),
             "loss": serialize(self.loss),
-            "metrics": [
-                given if isinstance(given, str) else serialize(metrics.get(given)) for given in self.given_metrics
-            ],
+            "metrics": _config(self.given_metrics),
+            "weighted_metrics": _config(self.given_weighted_metrics),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Compiled":
-        return cls(config["optimizer"], config["loss"], config["metrics"])
+        return cls(config["optimizer"], config["loss"], config["metrics"], config.get("weighted_metrics"))
 
 
-def results(names: Sequence[str], values: Sequence[float], prefix: str = "") -> dict[str, float]:
-    return {prefix + name: value for name, value in zip(names, values, strict=True)}
+def _listed(argument: str, given: object) -> list[object]:
+    if given is None:
+        return []
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"compile: {argument} must be a list of names or metrics, got {given!r}")
+    return list(given)
+
+
+def _config(given: Sequence[object]) -> list[object]:
+    return [metric if isinstance(metric, str) else serialize(metrics.get(metric)) for metric in given]

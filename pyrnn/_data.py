@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._checks import shape_text
+from ._checks import real, shape_text, whole
 from ._network import InputSpec
 from .losses import Loss
 
@@ -121,6 +121,47 @@ def _adapt_ids(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Arr
             f"{owner}: y must be integer ids {list(wanted)} for the loss {loss.name}, got {describe(y)}{advice}"
         )
     return _checked_ids(owner, "y", y, output[-1])
+
+
+def adapt_weights(owner: str, value: object, output: tuple[int, ...], dtype: str) -> Array:
+    """Weights of samples [N] or, for an output [N, T, features], of its steps [N, T].
+
+    Raises TypeError or ValueError for a wrong shape or dtype, NaN and infinity.
+    """
+    weights = as_array(owner, "sample_weight", value)
+    if weights.shape not in (output[:1], output[:-1]):
+        wanted = " or ".join(str(list(shape)) for shape in dict.fromkeys((output[:1], output[:-1])))
+        raise ValueError(f"{owner}: sample_weight must be {wanted}, got {describe(weights)}")
+    check_finite(owner, "sample_weight", weights, dtype)
+    return weights.astype(dtype, copy=False)
+
+
+def weights_of_classes(owner: str, value: object, y: Array, loss: Loss, output: tuple[int, ...], dtype: str) -> Array:
+    """The weight of each sample's or step's class, 1 for a class that the dictionary `value` leaves out.
+
+    The class is the id, the place of the largest y, or the rounded y of an output with one value.
+    Raises TypeError or ValueError for anything but a dictionary of class to number, and where a step may have many classes.
+    """
+    if not isinstance(value, dict) or not value:
+        raise TypeError(f"{owner}: class_weight must be a dictionary of class to weight, got {value!r}")
+    symbols = output[-1]
+    if symbols > 1 and loss.targets == "probabilities":
+        raise ValueError(
+            f"{owner}: class_weight needs one class for each y, which {loss.name} of {symbols} outputs lacks; use sample_weight"
+        )
+    known = {
+        whole(owner, "a class in class_weight", key, low=0): real(owner, f"class_weight[{key}]", weight, -np.inf)
+        for key, weight in value.items()
+    }
+    highest = max(known)
+    if 1 < symbols <= highest:
+        raise ValueError(f"{owner}: classes in class_weight must be from 0 to {symbols - 1}, got {highest}")
+    table = np.ones(highest + 2, dtype)  # the last stands for all other classes
+    table[list(known)] = list(known.values())
+    is_ids = y.ndim < len(output)
+    classes = y.astype(np.int64) if is_ids else y.argmax(axis=-1) if symbols > 1 else np.rint(y[..., 0])
+    weights_of_y: Array = table[np.clip(classes, -1, highest + 1).astype(np.int64)]
+    return weights_of_y
 
 
 def _chunks(array: Array) -> Iterator[tuple[int, Array]]:

@@ -1,6 +1,7 @@
 """What is seen of training: a line per epoch, and a bar on a terminal while it lasts."""
 
 import sys
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -11,20 +12,23 @@ _INTERVAL = 0.1  # seconds between two pictures of the bar
 
 
 class Means:
-    """Means of the loss and the metrics over the samples of the batches so far."""
+    """Loss and metrics, called `names`, over the samples of the batches so far; `results` makes them of a network's means."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-        self._sums = [0.0] * len(names)
+    def __init__(self, names: list[str], results: Callable[[Sequence[float]], list[float]]) -> None:
+        self.names, self._results = names, results
+        self._sums: Sequence[float] = ()
         self._samples = 0
 
-    def add(self, values: tuple[float, ...], samples: int) -> None:
-        """The means of one batch of `samples`."""
-        self._sums = [total + value * samples for total, value in zip(self._sums, values, strict=True)]
+    def add(self, means: tuple[float, ...], samples: int) -> None:
+        """What the network returned for a batch of `samples`."""
+        if self._samples:
+            self._sums = [total + mean * samples for total, mean in zip(self._sums, means, strict=True)]
+        else:
+            self._sums = [mean * samples for mean in means]
         self._samples += samples
 
     def values(self) -> list[float]:
-        return [total / self._samples for total in self._sums]
+        return self._results([total / self._samples for total in self._sums])
 
     def logs(self, prefix: str = "") -> dict[str, float]:
         return {prefix + name: value for name, value in zip(self.names, self.values(), strict=True)}

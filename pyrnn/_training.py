@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _random
+from ._compile import Compiled
 from ._core import Network
 from ._progress import Means, Silent
 from .callbacks import Callback, History, Hook, overridden
@@ -18,31 +19,37 @@ Array = npt.NDArray[Any]
 
 
 class Data(NamedTuple):
-    """Adapted x and y with the same number of samples."""
+    """Adapted x and y with the same number of samples, and their weights [N] or [N, T] where there are any."""
 
     x: Array
     y: Array
+    weights: Array | None = None
+
+    def part(self, rows: slice) -> "Data":
+        return Data(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
 
 
 class Evaluation:
     """Loss and metrics of a network on data, batch by batch, with the hooks of callbacks."""
 
-    def __init__(self, network: Network, names: list[str], batch_size: int, callbacks: Sequence[Callback] = ()) -> None:
-        self._network, self._names, self._batch_size = network, names, batch_size
+    def __init__(
+        self, network: Network, compiled: Compiled, batch_size: int, callbacks: Sequence[Callback] = ()
+    ) -> None:
+        self._network, self._compiled, self._batch_size = network, compiled, batch_size
         self._begin = overridden(callbacks, "on_test_begin")
         self._end = overridden(callbacks, "on_test_end")
         self._batch_begin = overridden(callbacks, "on_test_batch_begin")
         self._batch_end = overridden(callbacks, "on_test_batch_end")
 
     def run(self, data: Data, progress: Silent) -> Means:
-        means = Means(self._names)
+        means = Means(self._compiled.names, self._compiled.results)
         index = np.arange(len(data.x), dtype=np.int64)
         call(self._begin, {})
         for batch, first in enumerate(range(0, len(index), self._batch_size)):
             rows = index[first : first + self._batch_size]
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(self._network.evaluate_batch(data.x, data.y, rows), len(rows))
+            means.add(self._network.evaluate_batch(data.x, data.y, rows, data.weights), len(rows))
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
             progress.update(first + len(rows), means)
@@ -54,11 +61,17 @@ class Training:
     """One call of `fit`."""
 
     def __init__(
-        self, model: "Sequential", network: Network, data: Data, validation: Data | None, batch_size: int, shuffle: bool
+        self,
+        model: "Sequential",
+        network: Network,
+        compiled: Compiled,
+        data: Data,
+        validation: Data | None,
+        batch_size: int,
+        shuffle: bool,
     ) -> None:
         self._model, self._network, self._data, self._validation = model, network, data, validation
-        self._batch_size, self._shuffle = batch_size, shuffle
-        self._names = model.metrics_names
+        self._compiled, self._batch_size, self._shuffle = compiled, batch_size, shuffle
         self._rng = _random.spawn()
 
     def run(
@@ -73,7 +86,7 @@ class Training:
             callback.set_params({"verbose": verbose, "epochs": epochs, "steps": steps})
         self._batch_begin = overridden(everyone, "on_train_batch_begin")
         self._batch_end = overridden(everyone, "on_train_batch_end")
-        evaluation = Evaluation(self._network, self._names, self._batch_size, everyone)
+        evaluation = Evaluation(self._network, self._compiled, self._batch_size, everyone)
         self._model.history = history
         self._model.stop_training = False
         logs: dict[str, float] = {}
@@ -95,17 +108,17 @@ class Training:
         return history
 
     def _epoch(self, progress: Silent) -> Means:
-        means = Means(self._names)
+        means = Means(self._compiled.names, self._compiled.results)
         samples = len(self._data.x)
         order = self._rng.permutation(samples) if self._shuffle else np.arange(samples)
         index = order.astype(np.int64, copy=False)
-        (x, y), model, optimizer = self._data, self._model, self._model.optimizer
+        (x, y, weights), model, optimizer = self._data, self._model, self._model.optimizer
         train_batch, size = self._network.train_batch, self._batch_size
         for batch, first in enumerate(range(0, samples, size)):
             rows = index[first : first + size]
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(train_batch(x, y, rows, optimizer.learning_rate), len(rows))
+            means.add(train_batch(x, y, rows, optimizer.learning_rate, weights), len(rows))
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
             progress.update(first + len(rows), means)

@@ -1,16 +1,19 @@
 """Losses, by name or as objects for `Sequential.compile`. They describe; the engine computes.
 
-Every loss is the mean over all samples and steps of a batch, in nats where logarithms are taken.
+Every loss is the mean over all samples and steps of a batch, in nats where logarithms are taken. With weights (`sample_weight`,
+`class_weight`) it is the sum of weight times loss, divided by the number of steps and not by the sum of weights: Keras'
+"sum_over_batch_size", the only `reduction` there is. A step of weight 0 adds exactly nothing, to the loss and to every gradient.
 """
 
 from typing import Any, Literal
 
-from ._checks import flag, refuse_unknown
+from ._checks import choice, flag, real, refuse_unknown
 from ._registry import Configured, resolve, snake_case
 
 __all__ = [
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
+    "Huber",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
@@ -26,31 +29,55 @@ class Loss(Configured):
     targets: Literal["ids", "distributions", "probabilities", "values"]
     from_logits = False
 
-    def __init__(self, name: str | None = None, **unsupported: object) -> None:
-        refuse_unknown(type(self).__name__, type(self).__init__, unsupported)
-        self.name = snake_case(type(self).__name__) if name is None else name
+    def __init__(
+        self, *, reduction: str = "sum_over_batch_size", name: str | None = None, **unsupported: object
+    ) -> None:
+        kind = type(self).__name__
+        refuse_unknown(kind, type(self).__init__, unsupported)
+        choice(kind, "reduction", reduction, ["sum_over_batch_size"])
+        self.name = snake_case(kind) if name is None else name
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 
+    def engine_options(self) -> dict[str, Any]:
+        """What the engine is told besides `engine_name`."""
+        return {"from_logits": self.from_logits}
+
 
 class _Crossentropy(Loss):
-    def __init__(self, from_logits: bool = False, name: str | None = None, **unsupported: object) -> None:
-        super().__init__(name, **unsupported)
-        self.from_logits = flag(type(self).__name__, "from_logits", from_logits)
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str = "sum_over_batch_size",
+        name: str | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, **unsupported)
+        kind = type(self).__name__
+        self.from_logits = flag(kind, "from_logits", from_logits)
+        self.label_smoothing = real(kind, "label_smoothing", label_smoothing, 0)
+        if self.label_smoothing > 1:
+            raise ValueError(f"{kind}: label_smoothing must be at most 1, got {label_smoothing}")
 
     def get_config(self) -> dict[str, Any]:
-        return {"from_logits": self.from_logits, "name": self.name}
+        return {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "name": self.name}
+
+    def engine_options(self) -> dict[str, Any]:
+        return {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing}
 
 
 class CategoricalCrossentropy(_Crossentropy):
     """-sum_v y_v log p_v, for y of one-hot rows or distributions, [N, V] or [N, T, V].
 
     p is the model's output, which a softmax makes; with `from_logits=True` it is softmax(output). Either way the engine
-    computes from the logits: log p_v = z_v - log sum exp z.
+    computes from the logits: log p_v = z_v - log sum exp z. `label_smoothing` s, from 0 to 1, moves y to (1 - s) y + s / V
+    (Szegedy et al. 2016, section 7).
 
-    >>> CategoricalCrossentropy().name
-    'categorical_crossentropy'
+    >>> CategoricalCrossentropy(label_smoothing=0.1).get_config()
+    {'from_logits': False, 'label_smoothing': 0.1, 'name': 'categorical_crossentropy'}
     """
 
     engine_name = "crossentropy"
@@ -58,10 +85,10 @@ class CategoricalCrossentropy(_Crossentropy):
 
 
 class SparseCategoricalCrossentropy(_Crossentropy):
-    """-log p_y, for integer ids y, [N], [N, 1], [N, T] or [N, T, 1]; p as in CategoricalCrossentropy.
+    """-log p_y, for integer ids y, [N], [N, 1], [N, T] or [N, T, 1]; p and `label_smoothing` as in CategoricalCrossentropy.
 
-    >>> SparseCategoricalCrossentropy(from_logits=True).get_config()
-    {'from_logits': True, 'name': 'sparse_categorical_crossentropy'}
+    >>> SparseCategoricalCrossentropy(from_logits=True).from_logits
+    True
     """
 
     engine_name = "crossentropy"
@@ -71,7 +98,8 @@ class SparseCategoricalCrossentropy(_Crossentropy):
 class BinaryCrossentropy(_Crossentropy):
     """-(y log p + (1 - y) log(1 - p)), averaged over the last axis; y from 0 to 1, shaped like the output.
 
-    p is the model's output, which a sigmoid makes; with `from_logits=True` it is sigmoid(output).
+    p is the model's output, which a sigmoid makes; with `from_logits=True` it is sigmoid(output). `label_smoothing` s, from 0
+    to 1, moves y to (1 - s) y + s / 2.
 
     >>> BinaryCrossentropy().targets
     'probabilities'
@@ -103,12 +131,42 @@ class MeanAbsoluteError(Loss):
     targets = "values"
 
 
+class Huber(Loss):
+    """e^2 / 2 where the error e = y - output is at most `delta` in size, else delta |e| - delta^2 / 2; averaged over the last
+    axis (Huber 1964). Raises ValueError unless `delta` is more than 0.
+
+    >>> Huber(delta=2).get_config()
+    {'delta': 2.0, 'name': 'huber'}
+    """
+
+    engine_name = "huber"
+    targets = "values"
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        *,
+        reduction: str = "sum_over_batch_size",
+        name: str | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, **unsupported)
+        self.delta = real("Huber", "delta", delta, 0, open_low=True)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"delta": self.delta, "name": self.name}
+
+    def engine_options(self) -> dict[str, Any]:
+        return {"from_logits": False, "delta": self.delta}
+
+
 _CLASSES: dict[str, type[Loss]] = {
     "categorical_crossentropy": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "binary_crossentropy": BinaryCrossentropy,
     "mean_squared_error": MeanSquaredError,
     "mean_absolute_error": MeanAbsoluteError,
+    "huber": Huber,
     "bce": BinaryCrossentropy,
     "mse": MeanSquaredError,
     "MSE": MeanSquaredError,

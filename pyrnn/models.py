@@ -53,9 +53,17 @@ class Sequential(Stack):
     # -- what to learn --------------------------------------------------------
 
     def compile(
-        self, optimizer: object = "rmsprop", loss: object = None, metrics: object = None, **unsupported: object
+        self,
+        optimizer: object = "rmsprop",
+        loss: object = None,
+        metrics: object = None,
+        weighted_metrics: object = None,
+        **unsupported: object,
     ) -> None:
         """Choose loss, optimizer and metrics, by name or as objects. An optimizer's state starts anew.
+
+        `weighted_metrics` are weighted by `sample_weight` and `class_weight`, `metrics` are not; one that is in both is logged
+        a second time as "weighted_<name>".
 
         Raises ValueError or TypeError for unknown ones, and where the loss does not go with the last layer's activation.
 
@@ -66,7 +74,7 @@ class Sequential(Stack):
         ['loss', 'mae']
         """
         refuse_unknown("compile", Sequential.compile, unsupported)
-        compiled = Compiled(optimizer, loss, metrics)
+        compiled = Compiled(optimizer, loss, metrics, weighted_metrics)
         if self.built:
             self._settle(compiled)
         if self._network is not None:
@@ -124,8 +132,10 @@ class Sequential(Stack):
         verbose: Verbose = "auto",
         callbacks: Callback | list[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        validation_data: tuple[npt.ArrayLike, ...] | None = None,
         shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: npt.ArrayLike | None = None,
         initial_epoch: int = 0,
         **unsupported: object,
     ) -> History:
@@ -135,6 +145,10 @@ class Sequential(Stack):
         a new order for each epoch. `epochs` is the number of the last epoch where `initial_epoch` is not 0. `verbose`: 0 nothing,
         2 a line per epoch, 1 and "auto" also a bar, where stderr is a terminal. The logged loss and metrics are means over
         the epoch, while the weights move. After Ctrl-C the model stands as its last whole batch left it.
+
+        `sample_weight` [N], or [N, T] for each step of the output, multiplies losses and so gradients; see `pyrnn.losses` for what
+        the mean is then. `class_weight`, instead, is a dictionary of class to weight, in training alone. `validation_data` may
+        have weights as a third item.
 
         Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, ValueError or TypeError for bad
         arguments, before anything is trained.
@@ -148,18 +162,20 @@ class Sequential(Stack):
         hooks = _checked_callbacks(callbacks)
         progress = training_progress(_checked_verbose("fit", verbose))
         split = real("fit", "validation_split", validation_split, 0, 1)
-        data = self._adapt("fit", x, y, compiled)
+        data = self._adapt("fit", x, y, compiled, sample_weight)
         validation = None
         if validation_data is not None:
             if split:
                 raise ValueError("fit: one of validation_data and validation_split must be given, not both")
-            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                raise ValueError("fit: validation_data must be a pair (x, y)")
-            validation = self._adapt("fit: validation_data", *validation_data, compiled)
+            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+                raise ValueError("fit: validation_data must be (x, y) or (x, y, sample_weight)")
+            validation_x, validation_y, *weights = validation_data
+            validation = self._adapt("fit: validation_data", validation_x, validation_y, compiled, *weights)
         elif split:
             data, validation = _split(data, split)
+        data = self._weigh_classes("fit", data, class_weight, compiled)
         network = self._require_network()
-        training = Training(self, network, data, validation, size, shuffle)
+        training = Training(self, network, compiled, data, validation, size, shuffle)
         return training.run(first, last, hooks, verbose, progress)
 
     def evaluate(
@@ -168,16 +184,20 @@ class Sequential(Stack):
         y: npt.ArrayLike,
         batch_size: int | None = 32,
         verbose: Verbose = "auto",
+        sample_weight: npt.ArrayLike | None = None,
         return_dict: bool = False,
         **unsupported: object,
     ) -> Any:
-        """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps."""
+        """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps.
+
+        `sample_weight` as for `fit`.
+        """
         refuse_unknown("evaluate", Sequential.evaluate, unsupported)
         compiled = self._require_compiled("evaluate")
         size = 32 if batch_size is None else whole("evaluate", "batch_size", batch_size)
         progress = training_progress(_checked_verbose("evaluate", verbose))
-        data = self._adapt("evaluate", x, y, compiled)
-        evaluation = Evaluation(self._require_network(), compiled.names, size)
+        data = self._adapt("evaluate", x, y, compiled, sample_weight)
+        evaluation = Evaluation(self._require_network(), compiled, size)
         try:
             progress.begin("Evaluate", len(data.x))
             logs = evaluation.run(data, progress).logs()
@@ -198,23 +218,35 @@ class Sequential(Stack):
         predict(self._require_network(), adapted, out, size, progress)
         return out
 
-    def train_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike, **unsupported: object) -> Any:
-        """One update from all of x and y: its loss, or [loss, metrics ...], of this batch alone and before the update."""
+    def train_on_batch(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: dict[int, float] | None = None,
+        **unsupported: object,
+    ) -> Any:
+        """One update from all of x and y: its loss, or [loss, metrics ...], of this batch alone and before the update.
+
+        Weights as for `fit`.
+        """
         refuse_unknown("train_on_batch", Sequential.train_on_batch, unsupported)
         compiled = self._require_compiled("train_on_batch")
-        data = self._adapt("train_on_batch", x, y, compiled)
-        index = np.arange(len(data.x), dtype=np.int64)
-        values = self._require_network().train_batch(data.x, data.y, index, compiled.optimizer.learning_rate)
-        return _scalar_or_list(list(values))
+        data = self._adapt("train_on_batch", x, y, compiled, sample_weight)
+        x, y, weights = self._weigh_classes("train_on_batch", data, class_weight, compiled)
+        index = np.arange(len(x), dtype=np.int64)
+        means = self._require_network().train_batch(x, y, index, compiled.optimizer.learning_rate, weights)
+        return _scalar_or_list(compiled.results(means))
 
-    def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike, **unsupported: object) -> Any:
+    def test_on_batch(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, **unsupported: object
+    ) -> Any:
         """The loss of x and y as one batch, or [loss, metrics ...]."""
         refuse_unknown("test_on_batch", Sequential.test_on_batch, unsupported)
         compiled = self._require_compiled("test_on_batch")
-        data = self._adapt("test_on_batch", x, y, compiled)
-        return _scalar_or_list(
-            list(self._require_network().evaluate_batch(*data, np.arange(len(data.x), dtype=np.int64)))
-        )
+        x, y, weights = self._adapt("test_on_batch", x, y, compiled, sample_weight)
+        index = np.arange(len(x), dtype=np.int64)
+        return _scalar_or_list(compiled.results(self._require_network().evaluate_batch(x, y, index, weights)))
 
     def predict_on_batch(self, x: npt.ArrayLike) -> Array:
         """The output for x as one batch."""
@@ -250,11 +282,22 @@ class Sequential(Stack):
         """Let the first data decide the shape of the input."""
         self.build((None, *(x.shape[1:] or (1,))))
 
-    def _adapt(self, caller: str, x: object, y: object, compiled: Compiled) -> Data:
+    def _adapt(self, caller: str, x: object, y: object, compiled: Compiled, sample_weight: object = None) -> Data:
         adapted = self._adapt_x(caller, x)
         self._settle(compiled)
         output = self._output_for(adapted)
-        return Data(adapted, _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values))
+        y = _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values)
+        weights = None if sample_weight is None else _data.adapt_weights(caller, sample_weight, output, self.dtype)
+        return Data(adapted, y, weights)
+
+    def _weigh_classes(self, caller: str, data: Data, class_weight: object, compiled: Compiled) -> Data:
+        if class_weight is None:
+            return data
+        if data.weights is not None:
+            raise ValueError(f"{caller}: one of class_weight and sample_weight must be given, not both")
+        output = self._output_for(data.x)
+        weights = _data.weights_of_classes(caller, class_weight, data.y, compiled.loss, output, self.dtype)
+        return data._replace(weights=weights)
 
     def _output_for(self, x: Array) -> tuple[int, ...]:
         """The shape of the output for adapted x: its samples, and its steps where the model leaves them open."""
@@ -279,7 +322,7 @@ def _split(data: Data, share: float) -> tuple[Data, Data]:
         raise ValueError(
             f"fit: validation_split={share:g} of {len(data.x)} samples leaves none for training or for validation"
         )
-    return Data(data.x[:first], data.y[:first]), Data(data.x[first:], data.y[first:])
+    return data.part(slice(first)), data.part(slice(first, None))
 
 
 def _checked_callbacks(callbacks: object) -> list[Callback]:

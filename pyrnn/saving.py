@@ -125,7 +125,7 @@ def _rebuild(description: dict[str, Any]) -> Sequential:
         model._built_layers()
         if description["compile"] is not None:
             compiled = Compiled.from_config(description["compile"])
-            model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics)
+            model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics, compiled.given_weighted_metrics)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _Unreadable(f"is damaged: it describes no model ({error})") from error
     return model

@@ -145,16 +145,16 @@ BAD_FIT = [
     ({"validation_split": 1.0}, ValueError, "fit: validation_split must be at least 0 and less than 1, got 1"),
     ({"validation_split": 0.9}, ValueError, "fit: validation_split=0.9 of 6 samples leaves none"),
     ({"validation_split": 0.5, "validation_data": (X, Y)}, ValueError, "one of validation_data and validation_split"),
-    ({"validation_data": X}, ValueError, r"validation_data must be a pair \(x, y\)"),
-    ({"validation_data": (X, Y, Y)}, ValueError, r"validation_data must be a pair \(x, y\)"),
+    ({"validation_data": X}, ValueError, r"validation_data must be \(x, y\) or \(x, y, sample_weight\)"),
+    ({"validation_data": (X, Y, Y, Y)}, ValueError, r"validation_data must be \(x, y\) or \(x, y, sample_weight\)"),
     (
         {"callbacks": ["EarlyStopping"]},
         TypeError,
         "callbacks must be pyrnn.callbacks.Callback objects, got 'EarlyStopping'",
     ),
     ({"initial_epoch": -1}, ValueError, "initial_epoch must be at least 0, got -1"),
-    ({"sample_weight": np.ones(6)}, TypeError, "fit: sample_weight is not supported"),
-    ({"class_weight": {0: 2}}, TypeError, "fit: class_weight is not supported"),
+    ({"sample_weight": np.ones(5)}, ValueError, r"fit: sample_weight must be \[6\] or \[6, 4\], got float64 \[5\]"),
+    ({"class_weight": [1, 2]}, TypeError, "fit: class_weight must be a dictionary of class to weight, got"),
     ({"steps_per_epoch": 3}, TypeError, "fit: steps_per_epoch is not supported"),
     ({"nb_epoch": 3}, TypeError, "fit: nb_epoch is not supported: use epochs="),
 ]
@@ -239,9 +239,9 @@ def test_binary_targets_must_be_probabilities():
 @pytest.mark.parametrize(
     ("method", "arguments", "words"),
     [
-        ("evaluate", {"sample_weight": 1}, "evaluate: sample_weight is not supported"),
+        ("evaluate", {"steps": 1}, "evaluate: steps is not supported"),
         ("predict", {"steps": 1}, "predict: steps is not supported"),
-        ("train_on_batch", {"class_weight": {}}, "train_on_batch: class_weight is not supported"),
+        ("train_on_batch", {"reset_metrics": True}, "train_on_batch: reset_metrics is not supported"),
     ],
 )
 def test_unsupported_arguments_are_named(method, arguments, words):

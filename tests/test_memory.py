@@ -49,7 +49,7 @@ rng = np.random.default_rng(0)
 x, y = rng.integers(20, size=(64, 9)), rng.integers(20, size=(64, 3))
 index, out = rng.permutation(64), np.empty((64, 3, 20), np.float32)
 network = _core.Network("float32", 20, True, True, {OPS})
-network.compile("crossentropy", False, ["categorical_accuracy"], {{"name": "adam", "global_clipnorm": 1.0}})
+network.compile("crossentropy", False, [{{"name": "categorical_accuracy"}}], {{"name": "adam", "global_clipnorm": 1.0}})
 stream = _core.Network("float32", 20, True, True, {STREAMED}).stream(1)
 step_out, run_out, ids = np.empty((1, 20), np.float32), np.empty((9, 1, 20), np.float32), x[0][:, None]
 calls = {{

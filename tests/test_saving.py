@@ -79,7 +79,7 @@ def test_compile_arguments_come_back(path):
     made.save(path)
     loaded = pyrnn.load_model(path)
     assert loaded.optimizer.get_config() == {**made.optimizer.get_config(), "learning_rate": 0.25}
-    assert loaded.loss.get_config() == {"from_logits": False, "name": "ce"}
+    assert loaded.loss.get_config() == {"from_logits": False, "label_smoothing": 0.0, "name": "ce"}
     assert loaded.metrics_names == ["loss", "accuracy", "error"]
 
 

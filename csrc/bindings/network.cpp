@@ -90,23 +90,51 @@ OptimizerSpec optimizer_spec(const py::dict& d) {
   return spec;
 }
 
-Objective objective(const std::string& loss, bool from_logits, const std::vector<std::string>& metrics) {
+MetricSpec metric_spec(const py::dict& d) {
+  MetricSpec spec{by_name<MetricKind>(d["name"].cast<std::string>(), "metric",
+                                      {{"categorical_accuracy", MetricKind::categorical_accuracy},
+                                       {"binary_accuracy", MetricKind::binary_accuracy},
+                                       {"top_k_accuracy", MetricKind::top_k_accuracy},
+                                       {"crossentropy", MetricKind::crossentropy},
+                                       {"mean_squared_error", MetricKind::mean_squared_error},
+                                       {"mean_absolute_error", MetricKind::mean_absolute_error},
+                                       {"r2_score", MetricKind::r2_score}})};
+  for (const auto& [key, value] : d) {
+    const std::string name = key.cast<std::string>();
+    if (name == "weighted")
+      spec.weighted = value.cast<bool>();
+    else if (name == "k")
+      spec.k = value.cast<Index>();
+    else if (name == "threshold")
+      spec.threshold = value.cast<double>();
+    else if (name != "name")
+      throw py::value_error("metric " + d["name"].cast<std::string>() + " has no option " + name);
+  }
+  return spec;
+}
+
+Objective objective(const std::string& loss, bool from_logits, const std::vector<py::dict>& metrics,
+                    double label_smoothing, double delta) {
   Objective o{by_name<LossKind>(loss, "loss",
                                 {{"crossentropy", LossKind::crossentropy},
                                  {"binary_crossentropy", LossKind::binary_crossentropy},
                                  {"mean_squared_error", LossKind::mean_squared_error},
-                                 {"mean_absolute_error", LossKind::mean_absolute_error}}),
+                                 {"mean_absolute_error", LossKind::mean_absolute_error},
+                                 {"huber", LossKind::huber}}),
               from_logits,
               false,
-              {}};
-  for (const std::string& metric : metrics)
-    o.metrics.push_back(by_name<MetricKind>(metric, "metric",
-                                            {{"categorical_accuracy", MetricKind::categorical_accuracy},
-                                             {"binary_accuracy", MetricKind::binary_accuracy},
-                                             {"mean_squared_error", MetricKind::mean_squared_error},
-                                             {"mean_absolute_error", MetricKind::mean_absolute_error}}));
+              {},
+              label_smoothing,
+              delta};
+  for (const py::dict& metric : metrics) {
+    o.metrics.push_back(metric_spec(metric));
+    if (o.metrics.back().kind == MetricKind::crossentropy && o.loss != LossKind::crossentropy)
+      throw py::value_error("metric crossentropy goes with the loss crossentropy, got " + loss);
+  }
   return o;
 }
+
+using OptionalArray = std::optional<py::array>;
 
 // What Python sees: a network of either precision. Python chooses the precision by name, once.
 class AnyNetwork {
@@ -115,9 +143,10 @@ class AnyNetwork {
   virtual py::array get_weight(std::size_t op, const std::string& name) = 0;
   virtual void set_weight(std::size_t op, const std::string& name, const py::array& value) = 0;
   virtual void compile(const Objective& objective, const OptimizerSpec& optimizer) = 0;
-  virtual py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index,
-                                double learning_rate) = 0;
-  virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) = 0;
+  virtual py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index, double learning_rate,
+                                const OptionalArray& weights) = 0;
+  virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index,
+                                   const OptionalArray& weights) = 0;
   virtual void predict_batch(const py::array& x, const IndexArray& index, py::array& out) = 0;
   virtual std::unique_ptr<AnyStream> stream(Index batch_size) = 0;
   virtual std::string schedule() = 0;
@@ -153,16 +182,19 @@ class NetworkOf : public AnyNetwork {
     network_.compile(objective, optimizer);
   }
 
-  py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index,
-                        double learning_rate) override {
+  py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index, double learning_rate,
+                        const OptionalArray& weights) override {
+    const ArrayView w = weights ? view(*weights, "weights") : ArrayView{};
     return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
-      network_.train_batch(x_view, y_view, i, n, learning_rate, to);
+      network_.train_batch(x_view, y_view, i, n, learning_rate, to, weights ? &w : nullptr);
     });
   }
 
-  py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index) override {
+  py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index,
+                           const OptionalArray& weights) override {
+    const ArrayView w = weights ? view(*weights, "weights") : ArrayView{};
     return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
-      network_.evaluate_batch(x_view, y_view, i, n, to);
+      network_.evaluate_batch(x_view, y_view, i, n, to, weights ? &w : nullptr);
     });
   }
 
@@ -262,14 +294,15 @@ void bind_network(py::module_& m) {
       .def("set_weight", &AnyNetwork::set_weight, "op"_a, "name"_a, "value"_a.noconvert())
       .def(
           "compile",
-          [](AnyNetwork& network, const std::string& loss, bool from_logits, const std::vector<std::string>& metrics,
-             const py::dict& optimizer) {
-            network.compile(objective(loss, from_logits, metrics), optimizer_spec(optimizer));
+          [](AnyNetwork& network, const std::string& loss, bool from_logits, const std::vector<py::dict>& metrics,
+             const py::dict& optimizer, double label_smoothing, double delta) {
+            network.compile(objective(loss, from_logits, metrics, label_smoothing, delta), optimizer_spec(optimizer));
           },
-          "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a)
+          "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a, "label_smoothing"_a = 0.0, "delta"_a = 1.0)
       .def("train_batch", &AnyNetwork::train_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
-           "learning_rate"_a)
-      .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert())
+           "learning_rate"_a, "weights"_a.noconvert() = py::none())
+      .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
+           "weights"_a.noconvert() = py::none())
       .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())
       .def("stream", &AnyNetwork::stream, "batch_size"_a, py::keep_alive<0, 1>())
       .def("schedule", &AnyNetwork::schedule)

@@ -125,6 +125,9 @@ struct Kernels {
   // Sum over n of (x - y)^2 or |x - y|; grad (or null) = its derivative by x, times factor
   double (*squared_error)(Index n, T factor, const T* x, const T* y, T* grad);
   double (*absolute_error)(Index n, T factor, const T* x, const T* y, T* grad);
+  // The same of Huber's loss, and of binary cross-entropy of logits z, y moved to y (1 - smoothing) + smoothing / 2
+  double (*huber)(Index n, T delta, T factor, const T* x, const T* y, T* grad);
+  double (*binary_crossentropy)(Index n, T smoothing, T factor, const T* z, const T* y, T* grad);
 
   // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,

@@ -51,6 +51,8 @@ constexpr Kernels<T> table() {
           log_sum_exp<T>,
           squared_error<T>,
           absolute_error<T>,
+          huber<T>,
+          binary_crossentropy<T>,
           dropout_mask<T>,
           sgd<T>,
           rmsprop<T>,

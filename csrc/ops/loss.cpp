@@ -7,7 +7,28 @@
 namespace pyrnn {
 
 namespace {
+
 constexpr double kEpsilon = 1e-7;  // Keras' bound on probabilities inside a logarithm
+
+std::string shape_of(const ArrayView& a) {
+  std::string text;
+  for (int i = 0; i < a.ndim; i++) text += (i ? ", " : "") + std::to_string(a.shape[i]);
+  return "[" + text + "]";
+}
+
+double read_weight(const ArrayView& weights, std::int64_t row, Index t) {
+  const char* p = weights.data + row * weights.strides[0] + (weights.ndim > 1 ? t * weights.strides[1] : 0);
+  return with_type(weights.dtype, [&](auto type) { return double(read<decltype(type)>(p)); });
+}
+
+}  // namespace
+
+template <class T>
+Loss<T>::Loss(const Objective& objective) : objective_(objective) {
+  for (const MetricSpec& metric : objective.metrics) {
+    any_weighted_ |= metric.weighted;
+    wants_crossentropy_ |= metric.kind == MetricKind::crossentropy;
+  }
 }
 
 template <class T>
@@ -17,98 +38,168 @@ void Loss<T>::check_targets(const ArrayView& y, const Signal<T>& prediction) con
   const bool ids = objective_.loss == LossKind::crossentropy && y.is_integer() && y.ndim == leading;
   const bool values = y.ndim == leading + 1 && y.shape[leading] == prediction.features;
   if (steps_fit && (ids || values)) return;
-  std::string got, shape = prediction.sequence ? "N, " + std::to_string(prediction.steps) : "N";
-  for (int i = 0; i < y.ndim; i++) got += (i ? ", " : "") + std::to_string(y.shape[i]);
+  const std::string shape = prediction.sequence ? "N, " + std::to_string(prediction.steps) : "N";
   std::string expected = "[" + shape + ", " + std::to_string(prediction.features) + "]";
   if (objective_.loss == LossKind::crossentropy) expected += " or integer ids [" + shape + "]";
-  throw std::invalid_argument("y must be " + expected + ", got shape [" + got + "]");
+  throw std::invalid_argument("y must be " + expected + ", got shape " + shape_of(y));
+}
+
+template <class T>
+void Loss<T>::check_weights(const ArrayView& weights, const Signal<T>& prediction) const {
+  if (weights.ndim == 1 || (weights.ndim == 2 && prediction.sequence && weights.shape[1] == prediction.steps)) return;
+  const std::string steps = prediction.sequence ? " or [N, " + std::to_string(prediction.steps) + "]" : "";
+  throw std::invalid_argument("weights must be [N]" + steps + ", got shape " + shape_of(weights));
+}
+
+template <class T>
+Index Loss<T>::count(Index features) const {
+  Index count = 1 + any_weighted_;
+  for (const MetricSpec& metric : objective_.metrics) count += statistics_of(metric, features);
+  return count;
 }
 
 template <class T>
 void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memory) {
   prediction_ = prediction;
   batch_ = plan.batch;
-  scale_ = T(1) / T(batch_ * prediction.steps);
+  count_ = count(prediction.features);
+  divisor_ = batch_ * prediction.steps;
+  scale_ = T(1) / T(divisor_);
   targets_ = memory.array<T>(batch_ * prediction.stride());
   activated_ = memory.array<T>(batch_ * prediction.stride());
-  sums_ = memory.array<double>(count() * batch_);
+  sums_ = memory.array<double>(batch_ * count_);
   if (prediction.grad && !memory.counting())  // its padding stays zero
     std::memset(prediction.grad.base, 0,
                 std::size_t(divide_up(batch_, prediction.grad.height) * prediction.grad.block) * sizeof(T));
 }
 
 template <class T>
-void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows) {
-  const Index stride = prediction_.stride(), features = prediction_.features;
-  const int leading = prediction_.sequence ? 2 : 1;
-  const bool ids = y.ndim == leading;
+void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights) {
+  const Index stride = prediction_.stride();
   for (Index r = rows.begin; r < rows.end; r++) {
-    for (Index m = 0; m < count(); m++) sums_[m * batch_ + r] = 0;
+    double* sums = sums_ + r * count_;
+    std::fill_n(sums, count_, 0.0);
     for (Index t = 0; t < prediction_.steps; t++) {
-      const char* target = y.data + index[r] * y.strides[0] + (prediction_.sequence ? t * y.strides[1] : 0);
       const T* prediction = prediction_.data.at(t, r);
-      Row row{prediction, nullptr, 0, prediction_.grad ? prediction_.grad.at(t, r) : nullptr, prediction};
-      if (ids) {
-        row.id = with_type(y.dtype, [&](auto type) {
-          if constexpr (std::is_integral_v<decltype(type)>)
-            return read_id<decltype(type)>(target, features, "y", index[r], t);
-          else
-            return std::int32_t(0);  // check_targets admits integers only
-        });
-      } else {
-        read_values(y.dtype, target, y.strides[leading], features, targets_ + r * stride);
-        row.target = targets_ + r * stride;
-      }
-      if (objective_.activation_inside) {
-        const Activation activation =
-            objective_.loss == LossKind::crossentropy ? Activation::softmax : Activation::sigmoid;
-        kernels<T>().activate(activation, 1, features, row.prediction, activated_ + r * stride, stride);
-        row.activated = activated_ + r * stride;
-      }
-      sums_[r] += loss(row);
-      for (Index m = 1; m < count(); m++) sums_[m * batch_ + r] += metric(objective_.metrics[std::size_t(m - 1)], row);
+      Example<T> example{prediction_.features, prediction, nullptr, 0, prediction, nullptr, scale_};
+      if (prediction_.grad) example.grad = prediction_.grad.at(t, r);
+      read_target(y, index[r], t, targets_ + r * stride, example);
+      if (objective_.activation_inside) example.activated = activated(prediction, activated_ + r * stride);
+      const double weight = weights ? read_weight(*weights, index[r], t) : 1;
+      const double value = weighted_loss(example, weight);
+      if (weight != 0) sums[0] += weight * value;
+      if (!objective_.metrics.empty()) add_metrics(example, value, weight, sums);
     }
   }
 }
 
 template <class T>
-void Loss<T>::means(double* to) const {
-  for (Index m = 0; m < count(); m++) {
-    double sum = 0;
-    for (Index r = 0; r < batch_; r++) sum += sums_[m * batch_ + r];
-    to[m] = sum / double(batch_ * prediction_.steps);
+void Loss<T>::read_target(const ArrayView& y, std::int64_t row, Index t, T* buffer, Example<T>& example) const {
+  const int leading = prediction_.sequence ? 2 : 1;
+  const char* target = y.data + row * y.strides[0] + (prediction_.sequence ? t * y.strides[1] : 0);
+  if (y.ndim == leading) {
+    example.id = with_type(y.dtype, [&](auto type) {
+      if constexpr (std::is_integral_v<decltype(type)>)
+        return read_id<decltype(type)>(target, example.features, "y", row, t);
+      else
+        return std::int32_t(0);  // check_targets admits integers only
+    });
+  } else {
+    read_values(y.dtype, target, y.strides[leading], example.features, buffer);
+    example.target = buffer;
   }
 }
 
 template <class T>
-double Loss<T>::loss(const Row& row) const {
+const T* Loss<T>::activated(const T* prediction, T* buffer) const {
+  const Activation inside = objective_.loss == LossKind::crossentropy ? Activation::softmax : Activation::sigmoid;
+  kernels<T>().activate(inside, 1, prediction_.features, prediction, buffer, prediction_.stride());
+  return buffer;
+}
+
+template <class T>
+void Loss<T>::add_metrics(const Example<T>& example, double value, double weight, double* sums) const {
+  double crossentropy = value;
+  if (wants_crossentropy_ && objective_.label_smoothing > 0) {
+    Example<T> without_gradient = example;
+    without_gradient.grad = nullptr;
+    crossentropy = loss(without_gradient, 0);
+  }
+  double* statistics = sums + 1;
+  for (const MetricSpec& metric : objective_.metrics) {
+    add_statistics(metric, example, crossentropy, metric.weighted ? weight : 1, statistics);
+    statistics += statistics_of(metric, example.features);
+  }
+  if (any_weighted_) *statistics += weight;
+}
+
+template <class T>
+void Loss<T>::means(double* to) const {
+  for (Index m = 0; m < count_; m++) {
+    double sum = 0;
+    for (Index r = 0; r < batch_; r++) sum += sums_[r * count_ + m];
+    to[m] = sum / double(divisor_);
+  }
+}
+
+// The loss without its weight, which is in the gradient.
+template <class T>
+double Loss<T>::weighted_loss(Example<T>& example, double weight) const {
+  if (weight != 1) example.scale *= T(weight);
+  if (weight == 0 && example.grad) {
+    std::fill_n(example.grad, example.features, T(0));
+    example.grad = nullptr;
+  }
+  return loss(example, objective_.label_smoothing);
+}
+
+template <class T>
+double Loss<T>::loss(const Example<T>& e, double smoothing) const {
+  const Index n = e.features;
+  const T factor = e.scale / T(n);
   switch (objective_.loss) {
     case LossKind::crossentropy:
-      return objective_.from_logits ? crossentropy(row) : crossentropy_of_probabilities(row);
+      return objective_.from_logits ? crossentropy(e, smoothing) : crossentropy_of_probabilities(e, smoothing);
     case LossKind::binary_crossentropy:
-      return binary_crossentropy(row);
-    default:
-      return elementwise(row);
+      if (!objective_.from_logits) return binary_crossentropy_of_probabilities(e, smoothing);
+      return kernels<T>().binary_crossentropy(n, T(smoothing), factor, e.prediction, e.target, e.grad) / double(n);
+    case LossKind::mean_squared_error:
+      return kernels<T>().squared_error(n, factor, e.prediction, e.target, e.grad) / double(n);
+    case LossKind::mean_absolute_error:
+      return kernels<T>().absolute_error(n, factor, e.prediction, e.target, e.grad) / double(n);
+    case LossKind::huber:
+      return kernels<T>().huber(n, T(objective_.delta), factor, e.prediction, e.target, e.grad) / double(n);
   }
+  throw std::logic_error("Loss: unknown kind");
 }
 
 // -sum_j y_j log softmax(z)_j = (sum y) log sum exp(z) - sum_j y_j z_j        dz = (sum y) softmax(z) - y
+// with y moved to (1 - smoothing) y + smoothing / n.
 template <class T>
-double Loss<T>::crossentropy(const Row& row) const {
-  const Index n = prediction_.features;
-  const T* z = row.prediction;
+double Loss<T>::crossentropy(const Example<T>& e, double smoothing) const {
+  const Index n = e.features;
+  const T* z = e.prediction;
   T highest, total;
   kernels<T>().log_sum_exp(n, z, &highest, &total);
-  double weight = 1, dot = double(z[row.id]);
-  if (row.target) {
+  double weight = 1, dot = double(z[e.id]);
+  if (e.target) {
     weight = dot = 0;
-    for (Index j = 0; j < n; j++) weight += double(row.target[j]), dot += double(row.target[j]) * double(z[j]);
+    for (Index j = 0; j < n; j++) weight += double(e.target[j]), dot += double(e.target[j]) * double(z[j]);
   }
-  if (row.grad) {
-    kernels<T>().activate(Activation::softmax, 1, n, z, row.grad, prediction_.stride());
-    const T of_softmax = T(weight) * scale_;
-    for (Index j = 0; j < n; j++) row.grad[j] = row.grad[j] * of_softmax - (row.target ? row.target[j] * scale_ : T(0));
-    if (!row.target) row.grad[row.id] -= scale_;
+  if (smoothing > 0) {
+    double sum = 0;
+    for (Index j = 0; j < n; j++) sum += double(z[j]);
+    weight = (1 - smoothing) * weight + smoothing;
+    dot = (1 - smoothing) * dot + smoothing / double(n) * sum;
+  }
+  if (e.grad) {
+    kernels<T>().activate(Activation::softmax, 1, n, z, e.grad, prediction_.stride());
+    const T of_softmax = T(weight) * e.scale, of_target = T(1 - smoothing) * e.scale;
+    const T of_all = T(smoothing / double(n)) * e.scale;
+    for (Index j = 0; j < n; j++) e.grad[j] = e.grad[j] * of_softmax - (e.target ? e.target[j] * of_target : T(0));
+    if (!e.target) e.grad[e.id] -= of_target;
+    if (smoothing > 0)
+      for (Index j = 0; j < n; j++) e.grad[j] -= of_all;
   }
   return weight * (double(highest) + std::log(double(total))) - dot;
 }
@@ -116,73 +207,41 @@ double Loss<T>::crossentropy(const Row& row) const {
 // -sum_j y_j log q_j, q = clip(p / sum p)        dp_k = (sum of y where not clipped) / sum p - y_k / p_k where not
 // clipped
 template <class T>
-double Loss<T>::crossentropy_of_probabilities(const Row& row) const {
-  const Index n = prediction_.features;
-  const T* p = row.prediction;
+double Loss<T>::crossentropy_of_probabilities(const Example<T>& e, double smoothing) const {
+  const Index n = e.features;
+  const T* p = e.prediction;
   double total = 0, loss = 0, weight = 0;
   for (Index j = 0; j < n; j++) total += double(p[j]);
-  auto target = [&](Index j) { return row.target ? double(row.target[j]) : double(j == row.id); };
+  auto target = [&](Index j) {
+    const double y = e.target ? double(e.target[j]) : double(j == e.id);
+    return (1 - smoothing) * y + smoothing / double(n);
+  };
   auto clipped = [&](double q) { return q < kEpsilon || q > 1 - kEpsilon; };
   for (Index j = 0; j < n; j++) {
     const double q = double(p[j]) / total;
     loss -= target(j) * std::log(std::clamp(q, kEpsilon, 1 - kEpsilon));
     if (!clipped(q)) weight += target(j);
   }
-  if (row.grad)
+  if (e.grad)
     for (Index j = 0; j < n; j++) {
       const double d = weight / total - (clipped(double(p[j]) / total) ? 0 : target(j) / double(p[j]));
-      row.grad[j] = T(d) * scale_;
+      e.grad[j] = T(d) * e.scale;
     }
   return loss;
 }
 
-// The mean over features of -y log p - (1 - y) log(1 - p); of logits z: max(z, 0) - y z + log(1 + exp(-|z|)).
+// The mean over features of -y log p - (1 - y) log(1 - p), p clipped
 template <class T>
-double Loss<T>::binary_crossentropy(const Row& row) const {
-  const Index n = prediction_.features;
+double Loss<T>::binary_crossentropy_of_probabilities(const Example<T>& e, double smoothing) const {
+  const Index n = e.features;
   double loss = 0;
   for (Index j = 0; j < n; j++) {
-    const double x = double(row.prediction[j]), y = double(row.target[j]);
-    double gradient;
-    if (objective_.from_logits) {
-      loss += std::max(x, 0.0) - y * x + std::log1p(std::exp(-std::abs(x)));
-      gradient = 1 / (1 + std::exp(-x)) - y;
-    } else {
-      const double p = std::clamp(x, kEpsilon, 1 - kEpsilon);
-      loss -= y * std::log(p) + (1 - y) * std::log1p(-p);
-      gradient = p == x ? (1 - y) / (1 - p) - y / p : 0;
-    }
-    if (row.grad) row.grad[j] = T(gradient / double(n)) * scale_;
+    const double x = double(e.prediction[j]), y = double(e.target[j]) * (1 - smoothing) + smoothing / 2;
+    const double p = std::clamp(x, kEpsilon, 1 - kEpsilon);
+    loss -= y * std::log(p) + (1 - y) * std::log1p(-p);
+    if (e.grad) e.grad[j] = p == x ? T(((1 - y) / (1 - p) - y / p) / double(n)) * e.scale : T(0);
   }
   return loss / double(n);
-}
-
-// The mean over features of (x - y)^2 or |x - y|
-template <class T>
-double Loss<T>::elementwise(const Row& row) const {
-  const Index n = prediction_.features;
-  const bool squared = objective_.loss == LossKind::mean_squared_error;
-  const auto sum = squared ? kernels<T>().squared_error : kernels<T>().absolute_error;
-  return sum(n, scale_ / T(n), row.prediction, row.target, row.grad) / double(n);
-}
-
-template <class T>
-double Loss<T>::metric(MetricKind kind, const Row& row) const {
-  const Index n = prediction_.features;
-  const T* x = row.prediction;
-  if (kind == MetricKind::categorical_accuracy) {
-    const Index wanted = row.target ? std::max_element(row.target, row.target + n) - row.target : row.id;
-    return std::max_element(x, x + n) - x == wanted;
-  }
-  double sum = 0;
-  for (Index j = 0; j < n; j++) {
-    const double y = row.target ? double(row.target[j]) : double(j == row.id), d = double(row.activated[j]) - y;
-    if (kind == MetricKind::binary_accuracy)
-      sum += (row.activated[j] > T(0.5)) == (y > 0.5);
-    else
-      sum += kind == MetricKind::mean_squared_error ? d * d : std::abs(d);
-  }
-  return sum / double(n);
 }
 
 template class Loss<float>;

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "../array.h"
+#include "metrics.h"
 #include "op.h"
 
 namespace pyrnn {
 
-enum class LossKind { crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error };
-enum class MetricKind { categorical_accuracy, binary_accuracy, mean_squared_error, mean_absolute_error };
+enum class LossKind { crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error, huber };
 
 struct Objective {
   LossKind loss;
@@ -15,46 +15,51 @@ struct Objective {
   bool from_logits;
   // The network's last activation was left to the loss, so metrics still mean its result.
   bool activation_inside;
-  std::vector<MetricKind> metrics;
+  std::vector<MetricSpec> metrics;
+  double label_smoothing = 0;  // crossentropy: share of y that is spread evenly over the symbols; binary: see kernels.h
+  double delta = 1;            // huber
 };
 
 template <class T>
 class Loss {
  public:
-  explicit Loss(const Objective& objective) : objective_(objective) {}
+  explicit Loss(const Objective& objective);
 
   // Throws where y does not fit the prediction: ids [N(, T)] for crossentropy, or values of the prediction's shape.
   void check_targets(const ArrayView& y, const Signal<T>& prediction) const;
+  // Throws unless they are [N] or, for a sequence, [N, T].
+  void check_weights(const ArrayView& weights, const Signal<T>& prediction) const;
   void plan(const Signal<T>& prediction, const Plan& plan, Planner& memory);
   // Per-row sums, and in training prediction.grad: the gradient of the mean over all rows and steps of the batch.
-  void run(const ArrayView& y, const std::int64_t* index, Rows rows);
-  // Mean loss, then mean metrics, over all rows and steps of the batch.
+  // A weight multiplies the loss of its row or step, and the gradient; the mean's divisor stays the number of steps.
+  // Where it is 0 loss and gradient are 0, whatever the prediction.
+  void run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights = nullptr);
+  // Means over all rows and steps of the batch: the loss, the statistics of the metrics in order, and where a metric is
+  // weighted the weights. Means of batches combine by their numbers of steps.
   void means(double* to) const;
-  Index count() const { return 1 + Index(objective_.metrics.size()); }
+  Index count(Index features) const;
 
  private:
-  struct Row {
-    const T* prediction;  // [F]
-    const T* target;      // [F], or null where `id` is the target
-    Index id;
-    T* grad;             // [F] or null
-    const T* activated;  // [F] the prediction after an activation that was left to the loss
-  };
-  double loss(const Row& row) const;
-  double crossentropy(const Row& row) const;
-  double crossentropy_of_probabilities(const Row& row) const;
-  double binary_crossentropy(const Row& row) const;
-  double elementwise(const Row& row) const;
-  double metric(MetricKind kind, const Row& row) const;
+  double weighted_loss(Example<T>& example, double weight) const;
+  double loss(const Example<T>& example, double smoothing) const;
+  double crossentropy(const Example<T>& example, double smoothing) const;
+  double crossentropy_of_probabilities(const Example<T>& example, double smoothing) const;
+  double binary_crossentropy_of_probabilities(const Example<T>& example, double smoothing) const;
+  void read_target(const ArrayView& y, std::int64_t row, Index t, T* buffer, Example<T>& example) const;
+  const T* activated(const T* prediction, T* buffer) const;
+  void add_metrics(const Example<T>& example, double value, double weight, double* sums) const;
 
   Objective objective_;
+  bool any_weighted_ = false;        // of the metrics
+  bool wants_crossentropy_ = false;  // a metric does, without label smoothing
   Index batch_ = 0;
-  bool symbols_ = false;
+  Index count_ = 0;
   Signal<T> prediction_;
-  T scale_ = 0;             // of a row's gradient: 1 / (B T)
+  Index divisor_ = 1;       // of the mean: steps of all rows
+  T scale_ = 0;             // of a step's gradient: 1 / divisor
   T* targets_ = nullptr;    // [B][stride] a row's targets
   T* activated_ = nullptr;  // [B][stride]
-  double* sums_ = nullptr;  // [loss and metrics][B], summed over steps
+  double* sums_ = nullptr;  // [B][count], over steps
 };
 
 }  // namespace pyrnn
