@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import losses, metrics, optimizers
+from ._checks import whole
 from ._core import Network
 from ._registry import serialize
 
@@ -119,6 +120,7 @@ class Compiled:
     def get_config(self) -> dict[str, Any]:
         return {
             "optimizer": serialize(self.optimizer),
+            "iterations": self.optimizer.iterations,
             "loss": serialize(self.loss),
             "metrics": _config(self.given_metrics),
             "weighted_metrics": _config(self.given_weighted_metrics),
@@ -126,7 +128,9 @@ class Compiled:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Compiled":
-        return cls(config["optimizer"], config["loss"], config["metrics"], config.get("weighted_metrics"))
+        compiled = cls(config["optimizer"], config["loss"], config["metrics"], config.get("weighted_metrics"))
+        compiled.optimizer.iterations = whole("optimizer", "iterations", config.get("iterations", 0), low=0)
+        return compiled
 
 
 def _listed(argument: str, given: object) -> list[object]:

@@ -118,7 +118,7 @@ class Training:
             rows = index[first : first + size]
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(train_batch(x, y, rows, optimizer.learning_rate, weights), len(rows))
+            means.add(train_batch(x, y, rows, optimizer.next_rate(), weights), len(rows))
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
             progress.update(first + len(rows), means)

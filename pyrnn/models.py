@@ -79,6 +79,7 @@ class Sequential(Stack):
             self._settle(compiled)
         if self._network is not None:
             compiled.apply(self._network)
+        compiled.optimizer.iterations = 0
         self._compiled = compiled
 
     def _settle(self, compiled: Compiled) -> None:
@@ -235,7 +236,7 @@ class Sequential(Stack):
         data = self._adapt("train_on_batch", x, y, compiled, sample_weight)
         x, y, weights = self._weigh_classes("train_on_batch", data, class_weight, compiled)
         index = np.arange(len(x), dtype=np.int64)
-        means = self._require_network().train_batch(x, y, index, compiled.optimizer.learning_rate, weights)
+        means = self._require_network().train_batch(x, y, index, compiled.optimizer.next_rate(), weights)
         return _scalar_or_list(compiled.results(means))
 
     def test_on_batch(
@@ -308,7 +309,7 @@ class Sequential(Stack):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and compile()'s arguments to one safetensors file, replaced in one step.
 
-        `pyrnn.load_model` reads it. An optimizer's moments are not in it. Raises OSError where the file cannot be written.
+        `pyrnn.load_model` reads it. An optimizer's count of iterations, where its schedule goes on, is in it; its moments are not. Raises OSError where the file cannot be written.
         """
         from .saving import save_model
 

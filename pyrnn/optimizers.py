@@ -3,16 +3,24 @@
 In the rules w is a weight, g its gradient, a the learning rate.
 """
 
+import sys
 from typing import Any
 
+from . import schedules
 from ._checks import flag, real, refuse_unknown
 from ._registry import Configured, resolve
+from ._schedule import LearningRateSchedule, Rate, rate, rate_at, serialize
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "get"]
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "get", "schedules"]
+
+sys.modules[f"{__name__}.schedules"] = schedules  # `from pyrnn.optimizers.schedules import ...`, as Keras has it
 
 
 class Optimizer(Configured):
     """Base of all. `learning_rate` may be set at any time and counts from the next batch; all else is fixed.
+
+    It is a number, or one of `pyrnn.optimizers.schedules`, and reads as the number that the next batch is trained with:
+    the schedule at `iterations`, the batches trained since `compile`. A number set in its place replaces a schedule.
 
     `global_clipnorm` c scales all gradients by c / |g| where their common norm |g| is more than c.
 
@@ -22,30 +30,44 @@ class Optimizer(Configured):
     0.0005
     """
 
-    __slots__ = ("_global_clipnorm", "_learning_rate", "_rule")
+    __slots__ = ("_global_clipnorm", "_learning_rate", "_rule", "iterations")
     engine_name: str
 
     def __init__(
-        self, learning_rate: float, rule: dict[str, Any], global_clipnorm: float | None, unsupported: dict[str, object]
+        self, learning_rate: Rate, rule: dict[str, Any], global_clipnorm: float | None, unsupported: dict[str, object]
     ) -> None:
         owner = type(self).__name__
         refuse_unknown(owner, type(self).__init__, unsupported)
         if global_clipnorm is not None:
             global_clipnorm = real(owner, "global_clipnorm", global_clipnorm, 0, open_low=True)
+        self.iterations = 0
         self.learning_rate = learning_rate
         self._rule = rule
         self._global_clipnorm = global_clipnorm
 
     @property
     def learning_rate(self) -> float:
-        return self._learning_rate
+        return rate_at(self._learning_rate, self.iterations)
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._learning_rate = real(type(self).__name__, "learning_rate", value, 0)
+    def learning_rate(self, value: Rate) -> None:
+        self._learning_rate = rate(type(self).__name__, value)
+
+    @property
+    def learning_rate_schedule(self) -> LearningRateSchedule | None:
+        """None where the learning rate is a number."""
+        return None if isinstance(self._learning_rate, float) else self._learning_rate
+
+    def next_rate(self) -> float:
+        """The learning rate of the next batch, which counts as trained from here on."""
+        current = self.learning_rate
+        self.iterations += 1
+        return current
 
     def get_config(self) -> dict[str, Any]:
-        return {"learning_rate": self.learning_rate, **self._rule, "global_clipnorm": self._global_clipnorm}
+        given = self._learning_rate
+        described = given if isinstance(given, float) else serialize(given)
+        return {"learning_rate": described, **self._rule, "global_clipnorm": self._global_clipnorm}
 
     def engine_spec(self) -> dict[str, Any]:
         return {"name": self.engine_name, **self._rule, "global_clipnorm": self._global_clipnorm or 0.0}
@@ -63,7 +85,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: Rate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         *,
@@ -91,7 +113,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
@@ -123,7 +145,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

@@ -125,8 +125,10 @@ def _rebuild(description: dict[str, Any]) -> Sequential:
         model._built_layers()
         if description["compile"] is not None:
             compiled = Compiled.from_config(description["compile"])
+            iterations = compiled.optimizer.iterations
             model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics, compiled.given_weighted_metrics)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            model.optimizer.iterations = iterations
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise _Unreadable(f"is damaged: it describes no model ({error})") from error
     return model
 
