@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrnn.utils import get_file
+
 
 class CorpusError(Exception):
     """A text that was asked for cannot be had; the message is one sentence for the user."""
@@ -81,50 +83,13 @@ def load_remote(remote: Remote) -> Corpus:
 
     Raises CorpusError on a copy in $PYRNN_DATA_DIR with another checksum, CorpusUnavailable when no good copy is found.
     """
-    folder = os.environ.get("PYRNN_DATA_DIR")
-    if folder and (own := Path(folder, remote.file)).exists():
-        corpus = _read(remote.name, own)
-        if corpus.sha256 != remote.sha256:
-            raise CorpusError(_mismatch(str(own), remote, corpus.sha256))
-        return corpus
-    return _read(remote.name, _fetch(remote, cache_folder()))
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept; each system has its own custom."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "pyrnn", "Cache")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pyrnn"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pyrnn")
-
-
-def _fetch(remote: Remote, folder: Path) -> Path:
-    """The checked copy of `remote` in `folder`, downloaded unless it is there already."""
-    import pooch  # type: ignore[import-untyped]  # slow to import: only for those who need it
-
-    def download(url: str, file: str, mover: object) -> None:
-        print(f"downloading {url} to {folder}", file=sys.stderr)
-        pooch.HTTPDownloader(timeout=20)(url, file, mover)
-        actual = pooch.file_hash(file)
-        if actual != remote.sha256:
-            raise CorpusUnavailable(_mismatch(url, remote, actual))
-
-    pooch.get_logger().setLevel("WARNING")
     try:
-        return Path(pooch.retrieve(remote.url, f"sha256:{remote.sha256}", remote.file, folder, downloader=download))
-    except OSError as error:  # no network, an HTTP error, a cache that cannot be written
-        reason = error.strerror or type(error).__name__
-        if (response := getattr(error, "response", None)) is not None:  # of an HTTPError; pooch leaves it open
-            reason = f"HTTP {response.status_code}"
-            response.close()
-        raise CorpusUnavailable(
-            f"{remote.name}: no copy in $PYRNN_DATA_DIR or {folder}, and none from {remote.url} ({reason})"
-        ) from error
-
-
-def _mismatch(source: str, remote: Remote, actual: str) -> str:
-    return f"{remote.name}: the sha256 of {source} should be {remote.sha256}, but is {actual}"
+        path = get_file(remote.file, remote.url, file_hash=remote.sha256)
+    except ValueError as error:
+        raise CorpusError(str(error)) from error
+    except OSError as error:
+        raise CorpusUnavailable(str(error)) from error
+    return _read(remote.name, Path(path))
 
 
 def _read(name: str, path: Path) -> Corpus:

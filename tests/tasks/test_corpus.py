@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyrnn.text import Vocabulary, windows
+from pyrnn.utils.data_utils import cache_folder
 from tasks import corpus
 
 TEXT = "Supposing that Truth is a woman\r\nwhat then? \u2019\n"
@@ -24,7 +25,7 @@ def cache(tmp_path, monkeypatch) -> Path:
         monkeypatch.setenv(name, "127.0.0.1")
     for name in "HOME", "LOCALAPPDATA", "XDG_CACHE_HOME":
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    return corpus.cache_folder()
+    return cache_folder() / "datasets"
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_a_download_with_another_checksum(server, cache, data_dir):
     remote = corpus.Remote("truth", f"{server.url}/text", WRONG)
     with pytest.raises(corpus.CorpusUnavailable) as error:
         corpus.load_remote(remote)
-    assert one_line(error.value) == f"truth: the sha256 of {remote.url} should be {WRONG}, but is {SHA256}"
+    assert one_line(error.value) == f"truth.txt: the sha256 of {remote.url} should be {WRONG}, but is {SHA256}"
     assert list(cache.iterdir()) == []
 
 
@@ -156,7 +157,7 @@ def test_no_such_page(server, cache, data_dir):
     with pytest.raises(corpus.CorpusUnavailable) as error:
         corpus.load_remote(remote)
     assert one_line(error.value) == (
-        f"truth: no copy in $PYRNN_DATA_DIR or {cache}, and none from {remote.url} (HTTP 404)"
+        f"truth.txt: no copy in $PYRNN_DATA_DIR or {cache}, and none from {remote.url} (HTTP 404)"
     )
 
 
@@ -183,7 +184,7 @@ def test_a_wrong_copy_in_data_dir_is_an_error_even_by_default(data_dir):
         with pytest.raises(corpus.CorpusError) as error:
             ask()
         assert one_line(error.value) == (
-            f"nietzsche: the sha256 of {data_dir / 'nietzsche.txt'} should be "
+            f"nietzsche.txt: the sha256 of {data_dir / 'nietzsche.txt'} should be "
             f"23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647, but is {SHA256}"
         )
 

@@ -1,14 +1,16 @@
-"""Seeds and targets."""
+"""Seeds, one-hot rows, padded sequences, windows of a series, files from the network."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _random
-from ._checks import whole
+from .. import _random
+from .._checks import whole
+from .data_utils import get_file
+from .sequences import pad_sequences, timeseries_dataset_from_array
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["get_file", "pad_sequences", "set_random_seed", "timeseries_dataset_from_array", "to_categorical"]
 
 
 def set_random_seed(seed: int) -> None:

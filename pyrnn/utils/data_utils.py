@@ -1,0 +1,118 @@
+"""Files from the network, kept on this machine."""
+
+import os
+import sys
+from pathlib import Path
+
+from .._checks import choice, refuse_unknown
+
+__all__ = ["cache_folder", "get_file"]
+
+_HASHES = {32: "md5", 64: "sha256"}  # by how many hexadecimal digits they have
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept; each system has its own custom."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "pyrnn", "Cache")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pyrnn"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pyrnn")
+
+
+def get_file(
+    fname: str | None = None,
+    origin: str | None = None,
+    *,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    cache_dir: str | os.PathLike[str] | None = None,
+    **unsupported: object,
+) -> str:
+    """The path of the file `fname`: in the folder that PYRNN_DATA_DIR names, else in the cache, else downloaded from `origin`.
+
+    The cache is `cache_dir`/`cache_subdir`; without `cache_dir` it lies where this system keeps such things. `fname` is by default
+    the last part of `origin`. `file_hash` is a sha256 or an md5, which `hash_algorithm` "auto" tells apart by length; a copy
+    in the cache that does not match it is downloaded again. Without one nothing is compared.
+
+    Raises OSError where there is no copy and the download does not yield one, ValueError for a copy in PYRNN_DATA_DIR with
+    another hash.
+
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with open(os.path.join(folder, "abc.txt"), "w") as file:
+    ...     written = file.write("abc")
+    >>> md5 = "900150983cd24fb0d6963f7d28e17f72"
+    >>> path = get_file("abc.txt", "https://example.org/abc.txt", file_hash=md5, cache_dir=folder, cache_subdir="")
+    >>> os.path.relpath(path, folder)
+    'abc.txt'
+    """
+    from urllib.parse import urlsplit
+
+    refuse_unknown("get_file", get_file, unsupported)
+    if not isinstance(origin, str) or not origin:
+        raise TypeError(f"get_file: origin must be the file's URL, got {origin!r}")
+    name = os.fspath(fname) if fname else urlsplit(origin).path.rpartition("/")[2]
+    if not name or name != os.path.basename(name):
+        raise ValueError(f"get_file: fname must be a file's name without folders, got {name!r}")
+    known = _known_hash(md5_hash, file_hash, hash_algorithm)
+    own = os.environ.get("PYRNN_DATA_DIR")
+    if own and (path := Path(own, name)).exists():
+        _check(name, str(path), path, known, ValueError)
+        return str(path)
+    folder = (cache_folder() if cache_dir is None else Path(cache_dir).expanduser()) / cache_subdir
+    return _retrieve(name, origin, known, folder)
+
+
+def _known_hash(md5_hash: str | None, file_hash: str | None, algorithm: str) -> str | None:
+    """The file's hash as pooch has it, "<algorithm>:<digits>"."""
+    choice("get_file", "hash_algorithm", algorithm, ("auto", "sha256", "md5"))
+    if md5_hash is not None and file_hash is None:
+        file_hash, algorithm = md5_hash, "md5"
+    if file_hash is None:
+        return None
+    if algorithm == "auto":
+        algorithm = _HASHES.get(len(file_hash), "")
+    digits = next((count for count, name in _HASHES.items() if name == algorithm), None)
+    if len(file_hash) != digits:
+        raise ValueError(f"get_file: file_hash must be 64 digits of a sha256 or 32 of an md5, got {file_hash!r}")
+    return f"{algorithm}:{file_hash.lower()}"
+
+
+def _check(name: str, source: str, file: Path, known: str | None, error: type[Exception]) -> None:
+    if known is None:
+        return
+    import pooch  # type: ignore[import-untyped]  # slow to import: only for those who need it
+
+    algorithm, _, wanted = known.partition(":")
+    actual = pooch.file_hash(str(file), alg=algorithm)
+    if actual != wanted:
+        raise error(f"{name}: the {algorithm} of {source} should be {wanted}, but is {actual}")
+
+
+def _retrieve(name: str, origin: str, known: str | None, folder: Path) -> str:
+    """The checked copy in `folder`, downloaded unless it is there already."""
+    import pooch
+
+    def download(url: str, file: str, mover: object) -> None:
+        print(f"downloading {url} to {folder}", file=sys.stderr)
+        pooch.HTTPDownloader(timeout=20)(url, file, mover)
+        _check(name, url, Path(file), known, _WrongHash)
+
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return str(pooch.retrieve(origin, known, name, folder, downloader=download))
+    except _WrongHash:
+        raise
+    except OSError as error:  # no network, an HTTP error, a cache that cannot be written
+        reason = error.strerror or type(error).__name__
+        if (response := getattr(error, "response", None)) is not None:  # of an HTTPError; pooch leaves it open
+            reason = f"HTTP {response.status_code}"
+            response.close()
+        raise OSError(f"{name}: no copy in $PYRNN_DATA_DIR or {folder}, and none from {origin} ({reason})") from error
+
+
+class _WrongHash(OSError):
+    """What was downloaded is another file."""
