@@ -36,51 +36,6 @@ def softmax(z: Floats) -> Floats:
     return y
 
 
-def activate(z: Floats, activation: str) -> Floats:
-    """activation(z) for z of any shape; softmax over its last axis. hard_sigmoid is Keras 3's, clip(z / 6 + 1/2, 0, 1).
-
-    >>> activate(np.array([-4.0, 0.0, 4.0]), "hard_sigmoid")
-    array([0. , 0.5, 1. ])
-    """
-    match activation:
-        case "linear":
-            return z
-        case "tanh":
-            return np.tanh(z)
-        case "sigmoid":
-            return sigmoid(z)
-        case "relu":
-            return np.maximum(z, 0.0)
-        case "hard_sigmoid":
-            return np.clip(z / 6 + 0.5, 0, 1)
-        case "softmax":
-            return softmax(z)
-    raise ValueError(f"activation must be linear, tanh, sigmoid, relu, hard_sigmoid or softmax, got {activation!r}")
-
-
-def activate_backward(dy: Floats, y: Floats, activation: str) -> Floats:
-    """The gradient by z of y = activate(z, activation) for dy; every derivative is written by y.
-
-    >>> activate_backward(np.ones(3), np.array([0.0, 0.5, 1.0]), "sigmoid")
-    array([0.  , 0.25, 0.  ])
-    """
-    match activation:
-        case "linear":
-            return dy
-        case "tanh":
-            return dy * (1 - y**2)
-        case "sigmoid":
-            return dy * y * (1 - y)
-        case "relu":
-            return dy * (y > 0)
-        case "hard_sigmoid":
-            return dy * np.where((y > 0) & (y < 1), 1 / 6, 0)
-        case "softmax":  # dy_j/dz_k = y_j ([j = k] - y_k)
-            dz: Floats = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
-            return dz
-    raise ValueError(f"activation must be linear, tanh, sigmoid, relu, hard_sigmoid or softmax, got {activation!r}")
-
-
 def lstm_forward(
     x: Floats | Ids,
     h0: Floats,
@@ -340,10 +295,75 @@ def simple_rnn_backward(
     return dx, dh_next, dkernel, drecurrent_kernel, dz.sum(axis=(0, 1))
 
 
+def activate(z: Floats, activation: str) -> Floats:
+    """activation(z) for z of any shape; "softmax" runs over the last axis. Slopes and limits are those of Keras 3.
+
+    >>> activate(np.array([-4.0, 0.0, 1.5]), "hard_sigmoid")
+    array([0.  , 0.5 , 0.75])
+    """
+    match activation:
+        case "linear":
+            return z
+        case "tanh":
+            return np.tanh(z)
+        case "sigmoid":
+            return sigmoid(z)
+        case "relu":
+            return np.maximum(z, 0.0)
+        case "softmax":
+            return softmax(z)
+        case "hard_sigmoid":
+            return np.minimum(np.maximum(z + 3.0, 0.0), 6.0) / 6.0
+        case "softplus":  # log(1 + exp(z)), where exp cannot overflow
+            return np.logaddexp(z, 0.0)
+        case "elu":  # Clevert et al. 2016, alpha = 1
+            return np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
+        case "leaky_relu":
+            return np.where(z > 0, z, 0.2 * z)
+        case "exponential":
+            return np.exp(z)
+        case "silu":  # Ramachandran et al. 2017
+            return z * sigmoid(z)
+    raise _unknown_activation("activate", activation)
+
+
+def activate_backward(dy: Floats, y: Floats, activation: str) -> Floats:
+    """The gradient by z of `activate` for dy, the loss's gradient by y; both of y's shape.
+
+    Every derivative is written by y, but that of "silu", which has no inverse: there y must be z.
+
+    >>> activate_backward(np.array([2.0]), np.array([0.5]), "sigmoid")
+    array([0.5])
+    """
+    match activation:
+        case "linear":
+            return dy
+        case "tanh":
+            return dy * (1 - y**2)
+        case "sigmoid":
+            return dy * y * (1 - y)
+        case "relu":
+            return dy * (y > 0)
+        case "softmax":  # dy_j/dz_k = y_j ([j = k] - y_k)
+            dz: Floats = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+            return dz
+        case "hard_sigmoid":
+            return dy * ((y > 0) & (y < 1)) / 6.0
+        case "softplus":  # sigmoid(z) = 1 - exp(-y)
+            return -dy * np.expm1(-y)
+        case "elu":  # exp(z) = y + 1
+            return dy * np.where(y > 0, 1.0, y + 1)
+        case "leaky_relu":
+            return dy * np.where(y > 0, 1.0, 0.2)
+        case "exponential":
+            return dy * y
+        case "silu":
+            return dy * sigmoid(y) * (1 + y * (1 - sigmoid(y)))
+    raise _unknown_activation("activate_backward", activation)
+
+
 def dense_forward(x: Floats | Ids, kernel: Floats, bias: Floats, activation: str) -> Floats:
     """y = activation(x kernel + bias): x [..., I] or ids [...]; kernel [I, N]; bias [N]; returns y [..., N].
-
-    activation: one that `activate` knows.
 
     >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[1.0], [-1.0]]), np.array([0.5]), "relu")
     array([[0.]])
@@ -354,7 +374,7 @@ def dense_forward(x: Floats | Ids, kernel: Floats, bias: Floats, activation: str
 def dense_backward(
     dy: Floats, x: Floats | Ids, kernel: Floats, y: Floats, activation: str
 ) -> tuple[Floats | None, Floats, Floats]:
-    """Gradients of `dense_forward` for dy [..., N], the loss's gradient by y; every derivative is written by y.
+    """Gradients of `dense_forward` for dy [..., N], the loss's gradient by y. `activation` cannot be "silu": see above.
 
     Returns dx [..., I] (None for ids), dkernel [I, N], dbias [N].
 
@@ -362,6 +382,8 @@ def dense_backward(
     >>> dense_backward(np.array([[2.0]]), x, kernel, np.array([[3.0]]), "linear")
     (array([[2.]]), array([[6.]]), array([2.]))
     """
+    if activation == "silu":
+        raise ValueError("dense_backward: activation must be one whose derivative is written by y, got silu")
     dz = activate_backward(dy, y, activation)
     dx = None if _is_ids(x) else dz @ kernel.T
     return dx, _product_over_rows(_rows(x, len(kernel)), dz), dz.reshape(-1, dz.shape[-1]).sum(axis=0)
@@ -493,6 +515,11 @@ def clip_by_global_norm(gradients: list[Floats], clipnorm: float) -> list[Floats
     norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
     scale = clipnorm / max(norm, clipnorm) if np.isfinite(norm) else np.nan
     return [g * scale for g in gradients]
+
+
+def _unknown_activation(function: str, got: str) -> ValueError:
+    known = "linear, tanh, sigmoid, relu, softmax, hard_sigmoid, softplus, elu, leaky_relu, exponential or silu"
+    return ValueError(f"{function}: activation must be {known}, got {got!r}")
 
 
 def _is_ids(x: Floats | Ids) -> bool:

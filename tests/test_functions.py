@@ -16,6 +16,7 @@ from pyrnn import reference as ref
 
 DTYPES = ["float32", "float64"]
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
+ACTIVATIONS += ["hard_sigmoid", "softplus", "elu", "leaky_relu", "exponential"]
 UNITS = [1, 15, 16, 17, 31, 33, 100]
 SIZES = [(1, 1, 1), (5, 3, 7), (17, 2, 33), (33, 9, 16), (70, 4, 100)]  # B, T, I
 LSTM_RESULTS = ("h", "c", "gates", "dx", "dh0", "dc0", "dkernel", "drecurrent_kernel", "dbias")
@@ -182,6 +183,17 @@ def test_dense(rng, leading, inputs, units, activation, ids, dtype):
 def test_dense_has_the_same_bits_for_any_number_of_threads(rng, ids, dtype):
     arguments = dense_arguments(rng, dtype, (70, 3), 65, 100, ids)
     assert_same_for_all_threads(lambda: [a for a in run_dense(_core, *arguments, "softmax") if a is not None])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS[:4], *ACTIVATIONS[5:], "silu"])
+def test_activations_of_large_and_small_values(activation, dtype):
+    """What saturates does so at the right value, what grows reaches infinity, and nothing becomes NaN."""
+    x = np.concatenate([sign * np.geomspace(1e-30, 1e30, 4001) for sign in (1, -1)]).astype(dtype)
+    y = _core.dense_forward(x[:, None], np.ones((1, 1), dtype), np.zeros(1, dtype), activation)[:, 0]
+    with np.errstate(over="ignore", under="ignore"):
+        expected = ref.activate(x.astype("float64"), activation).astype(dtype)
+    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=1e-7 if activation == "silu" else 1e-30)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -83,7 +83,7 @@ DENSE = ones(5, 4), ones(4)
         (
             "dense_forward",
             (ones(2, 5), *DENSE, "Tanh"),
-            "activation must be one of linear, tanh, sigmoid, relu, softmax",
+            "activation must be one of linear, tanh, sigmoid, relu, softmax, hard_sigmoid, softplus, elu, leaky_relu,",
         ),
         ("dense_forward", (np.array([0, 7]), *DENSE, "tanh"), "x: ids must be from 0 to 4, got 7 at row 1"),
         (
@@ -95,6 +95,11 @@ DENSE = ones(5, 4), ones(4)
             "dense_backward",
             (ones(2, 4), ones(2, 5), DENSE[0], ones(3, 4), "tanh"),
             "y must be float32 [2, 4], got float32 [3, 4]",
+        ),
+        (
+            "dense_backward",
+            (ones(2, 4), ones(2, 5), DENSE[0], ones(2, 4), "silu"),
+            "dense_backward: activation must be one whose derivative is written by y, got silu",
         ),
         ("embedding_forward", (np.array([0, 5]), DENSE[0]), "ids must be from 0 to 4, got 5 at row 1"),
         ("embedding_forward", (np.array([0, 1]), DENSE[1]), "embeddings must have 2 axes, got float32 [4]"),

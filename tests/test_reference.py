@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyrnn import reference as ref
 
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
+ACTIVATIONS += ["hard_sigmoid", "softplus", "elu", "leaky_relu", "exponential"]
 SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 7, 5, 3), (5, 2, 1, 7)]  # B, T, I, H
 
 
@@ -116,13 +117,26 @@ def test_dense_backward(rng, leading, activation, ids):
     assert_gradients(lambda: np.sum(dy * ref.dense_forward(x, kernel, bias, activation)), results, arrays)
 
 
-def test_dense_refuses_an_unknown_activation():
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "silu"])
+def test_activate_backward(rng, activation):
+    z = 4 * rng.normal(size=(5, 7))
+    dy = rng.normal(size=z.shape)
+    saved = z if activation == "silu" else ref.activate(z, activation)
+    analytic = {"z": ref.activate_backward(dy, saved, activation)}
+    assert_gradients(lambda: np.sum(dy * ref.activate(z, activation)), analytic, {"z": z})
+
+
+def test_unknown_activations_are_refused():
     one = np.ones((1, 1))
-    message = "activation must be linear, tanh, sigmoid, relu, hard_sigmoid or softmax, got 'Tanh'"
-    with pytest.raises(ValueError, match=message):
+    message = "activation must be linear, tanh, sigmoid, relu, softmax, .* or silu, got 'Tanh'"
+    with pytest.raises(ValueError, match=f"activate: {message}"):
         ref.dense_forward(one, one, one[0], "Tanh")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"activate_backward: {message}"):
         ref.dense_backward(one, one, one, one, "Tanh")
+    with pytest.raises(
+        ValueError, match="dense_backward: activation must be one whose derivative is written by y, got"
+    ):
+        ref.dense_backward(one, one, one, one, "silu")
 
 
 def test_embedding_backward(rng):

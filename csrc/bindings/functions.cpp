@@ -67,6 +67,8 @@ py::tuple dense_backward_of(const py::array& dy, const py::array& x, const py::a
   auto dx = new_array<T>(ids ? Shape{0} : shape_of(x)), dkernel = new_array<T>(k), dbias = new_array<T>({k[1]});
   const ArrayView x_view = view(rows, "x");
   const Activation a = activation_by_name(activation);
+  if (keeps_input(a))
+    throw py::value_error("dense_backward: activation must be one whose derivative is written by y, got " + activation);
   T *to_x = ids ? nullptr : data(dx), *to_kernel = data(dkernel), *to_bias = data(dbias);
   {
     py::gil_scoped_release release;

@@ -283,7 +283,12 @@ Activation activation_by_name(const std::string& name) {
                               {"sigmoid", Activation::sigmoid},
                               {"relu", Activation::relu},
                               {"softmax", Activation::softmax},
-                              {"hard_sigmoid", Activation::hard_sigmoid}});
+                              {"hard_sigmoid", Activation::hard_sigmoid},
+                              {"softplus", Activation::softplus},
+                              {"elu", Activation::elu},
+                              {"leaky_relu", Activation::leaky_relu},
+                              {"exponential", Activation::exponential},
+                              {"silu", Activation::silu}});
 }
 
 void bind_network(py::module_& m) {

@@ -1,6 +1,11 @@
 // The activations of recurrent cells: functions of one register, and their derivatives by the result. Included by
 // kernels.inl.
 
+template <class T>
+static inline Vec<T> relu(Vec<T> x) {
+  return x < T(0) ? Vec<T>{} : x;
+}
+
 // A cell's usual pair, known at compile time
 struct Tanh {
   template <class T>
@@ -52,7 +57,7 @@ struct ChosenActivation {
       case Activation::sigmoid:
         return Sigmoid::slope<T>(y);
       case Activation::hard_sigmoid:
-        return y > zero ? (y < one ? set1<T>(T(1) / T(6)) : zero) : zero;
+        return hard_sigmoid_slope<T>(y);
       case Activation::relu:
         return y > zero ? one : zero;
       default:

@@ -72,16 +72,49 @@ static inline Vec<T> tanh(Vec<T> x) {
   return (Vec<T>)((Bits<T>)(e / (e + T(2))) | ((Bits<T>)x & sign));
 }
 
-// Keras 3: relu6(x + 3) / 6
+// exp(x) - 1, exact to its last bits near zero too
 template <class T>
-static inline Vec<T> hard_sigmoid(Vec<T> x) {
-  return clamp<T>(x + T(3), T(0), T(6)) / T(6);
+static inline Vec<T> exponential_minus_1(Vec<T> x) {
+  Vec<T> two_to_n, p;
+  split_exp<T>(clamp<T>(x, Expm1<T>::kLowest, Expm1<T>::kHighest), two_to_n, p);
+  return fma(two_to_n, p, two_to_n - T(1));
 }
 
+// hard_sigmoid(x) = min(max(x + 3, 0), 6) / 6, Keras 3's: slope 1/6
 template <class T>
-static inline Vec<T> relu(Vec<T> x) {
-  return x < T(0) ? Vec<T>{} : x;
+static inline Vec<T> hard_sigmoid(Vec<T> x) {
+  return clamp<T>(x + T(3), T(0), T(6)) * T(1.0 / 6);
 }
+// Its derivative, by y = hard_sigmoid(x)
+template <class T>
+static inline Vec<T> hard_sigmoid_slope(Vec<T> y) {
+  const Vec<T> rising = y > T(0) ? set1<T>(T(1.0 / 6)) : Vec<T>{};
+  return y < T(1) ? rising : Vec<T>{};
+}
+
+// softplus(x) = log(1 + exp(x)) = max(x, 0) + log(1 + u), u = exp(-|x|)
+// log(1 + u) = 2 artanh(s) = 2 s (1 + s^2/3 + s^4/5 + ...), s = u / (2 + u) <= 1/3: the terms left out are below half
+// an ULP of the first.
+template <class T>
+static inline Vec<T> softplus(Vec<T> x) {
+  constexpr int kTerms = sizeof(T) == 4 ? 8 : 17;
+  const Vec<T> above = x < T(0) ? Vec<T>{} : x;
+  const Vec<T> u = exponential<T>(x < T(0) ? x : -x), s = u / (T(2) + u), square = s * s;
+  Vec<T> series = set1<T>(T(1.0 / (2 * kTerms - 1)));
+#pragma GCC unroll 16
+  for (int k = kTerms - 2; k >= 0; k--) series = fma(series, square, set1<T>(T(1.0 / (2 * k + 1))));
+  return fma(T(2) * s, series, above);
+}
+
+// elu(x) = x where x > 0, else exp(x) - 1: alpha = 1, Clevert et al. 2016
+template <class T>
+static inline Vec<T> elu(Vec<T> x) {
+  return x > T(0) ? x : exponential_minus_1<T>(x);
+}
+
+// Keras' negative_slope
+template <class T>
+constexpr T kLeakySlope = T(0.2);
 
 // y[0:n] = f(x[0:n]...) by whole registers; a last part of a block goes through a buffer, so that padding keeps its
 // zeros.
@@ -136,52 +169,82 @@ static inline void softmax_row(Index n, const T* x, T* y) {
 
 template <class T>
 static void activate(Activation activation, Index rows, Index features, const T* x, T* y, Index stride) {
-  for (Index r = 0; r < rows; r++, x += stride, y += stride) switch (activation) {
-      case Activation::linear:
-        map(features, [](Vec<T> v) { return v; }, y, x);
-        break;
-      case Activation::tanh:
-        map(features, [](Vec<T> v) { return tanh<T>(v); }, y, x);
-        break;
-      case Activation::sigmoid:
-        map(features, [](Vec<T> v) { return sigmoid<T>(v); }, y, x);
-        break;
-      case Activation::relu:
-        map(features, [](Vec<T> v) { return relu<T>(v); }, y, x);
-        break;
-      case Activation::hard_sigmoid:
-        map(features, [](Vec<T> v) { return hard_sigmoid<T>(v); }, y, x);
-        break;
-      case Activation::softmax:
-        softmax_row(features, x, y);
-        break;
-    }
+  using V = Vec<T>;
+  const auto all = [&](auto f) {
+    for (Index r = 0; r < rows; r++) map(features, f, y + r * stride, x + r * stride);
+  };
+  switch (activation) {
+    case Activation::linear:
+      return all([](V v) { return v; });
+    case Activation::tanh:
+      return all([](V v) { return tanh<T>(v); });
+    case Activation::sigmoid:
+      return all([](V v) { return sigmoid<T>(v); });
+    case Activation::relu:
+      return all([](V v) { return v < T(0) ? V{} : v; });
+    case Activation::softmax:
+      for (Index r = 0; r < rows; r++) softmax_row(features, x + r * stride, y + r * stride);
+      return;
+    case Activation::hard_sigmoid:
+      return all([](V v) { return hard_sigmoid<T>(v); });
+    case Activation::softplus:
+      return all([](V v) { return softplus<T>(v); });
+    case Activation::elu:
+      return all([](V v) { return elu<T>(v); });
+    case Activation::leaky_relu:
+      return all([](V v) { return v < T(0) ? kLeakySlope<T> * v : v; });
+    case Activation::exponential:  // the square of exp(x / 2), which reaches infinity and 0; exponential is clamped
+      return all([](V v) {
+        const V root = exponential<T>(v * T(0.5));
+        return root * root;
+      });
+    case Activation::silu:  // x sigmoid(x): Ramachandran et al. 2017
+      return all([](V v) { return v * sigmoid<T>(v); });
+  }
 }
 
-// dx = dy * act'(x), every derivative written by y = act(x)
+// dx = y * (dy - sum(y * dy))
+template <class T>
+static inline void softmax_row_backward(Index n, const T* y, const T* dy, T* dx) {
+  using V = Vec<T>;
+  const T dot = sum<T>(n, [](V v, V d) { return v * d; }, y, dy);
+  map(n, [dot](V v, V d) { return v * (d - dot); }, dx, y, dy);
+}
+
+// dx = dy * act'(x), the derivative written by y = act(x); where keeps_input, y stands for x
 template <class T>
 static void activate_backward(Activation activation, Index rows, Index features, const T* y, const T* dy, T* dx,
                               Index stride) {
   using V = Vec<T>;
-  for (Index r = 0; r < rows; r++, y += stride, dy += stride, dx += stride) switch (activation) {
-      case Activation::linear:
-        map(features, [](V d) { return d; }, dx, dy);
-        break;
-      case Activation::tanh:
-        map(features, [](V v, V d) { return d * (T(1) - v * v); }, dx, y, dy);
-        break;
-      case Activation::sigmoid:
-        map(features, [](V v, V d) { return d * v * (T(1) - v); }, dx, y, dy);
-        break;
-      case Activation::relu:
-        map(features, [](V v, V d) { return v > T(0) ? d : V{}; }, dx, y, dy);
-        break;
-      case Activation::hard_sigmoid:
-        map(features, [](V v, V d) { return v > T(0) ? (v < T(1) ? d / T(6) : V{}) : V{}; }, dx, y, dy);
-        break;
-      case Activation::softmax: {  // dx = y * (dy - sum(y * dy))
-        const T dot = sum<T>(features, [](V v, V d) { return v * d; }, y, dy);
-        map(features, [dot](V v, V d) { return v * (d - dot); }, dx, y, dy);
-      } break;
-    }
+  const auto all = [&](auto f) {
+    for (Index r = 0; r < rows; r++) map(features, f, dx + r * stride, y + r * stride, dy + r * stride);
+  };
+  switch (activation) {
+    case Activation::linear:
+      return all([](V, V d) { return d; });
+    case Activation::tanh:
+      return all([](V v, V d) { return d * (T(1) - v * v); });
+    case Activation::sigmoid:
+      return all([](V v, V d) { return d * v * (T(1) - v); });
+    case Activation::relu:
+      return all([](V v, V d) { return v > T(0) ? d : V{}; });
+    case Activation::softmax:
+      for (Index r = 0; r < rows; r++) softmax_row_backward(features, y + r * stride, dy + r * stride, dx + r * stride);
+      return;
+    case Activation::hard_sigmoid:
+      return all([](V v, V d) { return d * hard_sigmoid_slope<T>(v); });
+    case Activation::softplus:  // sigmoid(x) = 1 - exp(-y)
+      return all([](V v, V d) { return -d * exponential_minus_1<T>(-v); });
+    case Activation::elu:
+      return all([](V v, V d) { return v > T(0) ? d : fma(d, v, d); });
+    case Activation::leaky_relu:
+      return all([](V v, V d) { return v > T(0) ? d : kLeakySlope<T> * d; });
+    case Activation::exponential:
+      return all([](V v, V d) { return d * v; });
+    case Activation::silu:  // s (1 + x (1 - s)), s = sigmoid(x)
+      return all([](V v, V d) {
+        const V s = sigmoid<T>(v);
+        return d * s * fma(v, T(1) - s, set1<T>(T(1)));
+      });
+  }
 }

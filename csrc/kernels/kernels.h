@@ -10,7 +10,22 @@
 
 namespace pyrnn {
 
-enum class Activation : int { linear, tanh, sigmoid, relu, softmax, hard_sigmoid };
+enum class Activation : int {
+  linear,
+  tanh,
+  sigmoid,
+  relu,
+  softmax,
+  hard_sigmoid,
+  softplus,
+  elu,
+  leaky_relu,
+  exponential,
+  silu
+};
+
+// Whether an activation's derivative is taken at x = its input; every other's is written by y = its output.
+constexpr bool keeps_input(Activation activation) { return activation == Activation::silu; }
 
 // A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart.
 template <class T>
@@ -117,7 +132,7 @@ struct Kernels {
 
   // y = act(x), in place where x == y; padding beyond `features` stays zero. Softmax runs over a row's features.
   void (*activate)(Activation, Index rows, Index features, const T* x, T* y, Index stride);
-  // dx = dy * act'(x) as a function of y = act(x); dx may be dy
+  // dx = dy * act'(x) as a function of y = act(x), which is x instead where keeps_input; dx may be dy
   void (*activate_backward)(Activation, Index rows, Index features, const T* y, const T* dy, T* dx, Index stride);
   // maximum and sum of exp(x - maximum) over `features` values
   void (*log_sum_exp)(Index features, const T* x, T* maximum, T* sum);

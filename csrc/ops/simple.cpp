@@ -44,8 +44,9 @@ template <class T>
 void Activate<T>::backward(const Share& share) {
   const Rows rows = share.own_rows();
   if (!in_.wants_grad) return;
+  const RowArray<T> saved = keeps_input(activation_) ? in_.data : out_.data;
   for (Index t = 0; t < in_.steps; t++)
-    kernels<T>().activate_backward(activation_, rows.count(), in_.features, out_.data.at(t, rows.begin),
+    kernels<T>().activate_backward(activation_, rows.count(), in_.features, saved.at(t, rows.begin),
                                    out_.grad.at(t, rows.begin), in_.grad.at(t, rows.begin), in_.stride());
 }
 

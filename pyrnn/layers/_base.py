@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 Shape = tuple[int | None, ...]  # with the batch axis, which is None, in front
 Array = npt.NDArray[Any]
 
-ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "tanh")
+ACTIVATIONS = (
+    "elu",
+    "exponential",
+    "hard_sigmoid",
+    "leaky_relu",
+    "linear",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+)
 
 _used_names: dict[str, int] = {}
 

@@ -11,7 +11,7 @@ class Dense(Layer):
     """y = activation(x kernel + bias) along the last axis.
 
     Input [N, I] or [N, T, I], or integer ids [N] or [N, T] of I symbols where it is the first layer. Output [N, units] or
-    [N, T, units]. Weights: kernel [I, units], bias [units]. `activation` is one of linear (or None), relu, sigmoid, softmax, tanh.
+    [N, T, units]. Weights: kernel [I, units], bias [units]. `activation` is one of those that `Activation` knows.
 
     >>> Dense(12, activation="softmax").compute_output_shape((None, 4, 128))
     (None, 4, 12)

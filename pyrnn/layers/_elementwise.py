@@ -8,7 +8,15 @@ from ._base import Layer, Shape, checked_activation
 
 
 class Activation(Layer):
-    """linear, relu, sigmoid, tanh of every value, or softmax along the last axis. Input and output [N, F] or [N, T, F].
+    """A function of every value, or softmax along the last axis. Input and output [N, F] or [N, T, F].
+
+        linear        x, also where `activation` is None        tanh          tanh(x)
+        relu          max(x, 0)                                 sigmoid       1 / (1 + exp(-x))
+        leaky_relu    x > 0 ? x : 0.2 x                         hard_sigmoid  min(max(x + 3, 0), 6) / 6
+        elu           x > 0 ? x : exp(x) - 1                    exponential   exp(x)
+        softplus      log(1 + exp(x))                           silu          x sigmoid(x)
+
+    These are Keras 3's. Raises ValueError for any other name.
 
     >>> Activation("softmax").compute_output_shape((None, 4, 12))
     (None, 4, 12)

@@ -83,7 +83,13 @@ void digest_activations(Numbers& numbers) {
                                                             {"tanh", Activation::tanh},
                                                             {"sigmoid", Activation::sigmoid},
                                                             {"relu", Activation::relu},
-                                                            {"softmax", Activation::softmax}};
+                                                            {"softmax", Activation::softmax},
+                                                            {"hard_sigmoid", Activation::hard_sigmoid},
+                                                            {"softplus", Activation::softplus},
+                                                            {"elu", Activation::elu},
+                                                            {"leaky_relu", Activation::leaky_relu},
+                                                            {"exponential", Activation::exponential},
+                                                            {"silu", Activation::silu}};
   for (const auto& [name, activation] : activations) {
     Hash forward, backward;
     std::vector<T> y(wide.size()), dx(wide.size());
@@ -93,7 +99,8 @@ void digest_activations(Numbers& numbers) {
     }
     for (const Index features : {1, 5, 16, 63}) {
       kernels<T>().activate(activation, kRows, features, x.data(), y.data(), 64);
-      kernels<T>().activate_backward(activation, kRows, features, y.data(), dy.data(), dx.data(), 64);
+      const T* saved = keeps_input(activation) ? x.data() : y.data();
+      kernels<T>().activate_backward(activation, kRows, features, saved, dy.data(), dx.data(), 64);
       forward.add(y), backward.add(dx);
     }
     forward.print<T>(std::string("kernel ") + name);
