@@ -84,7 +84,7 @@ double crossentropy(Index B, Index V, const T* z, const ArrayView& y, T* dz) {
   std::iota(index.begin(), index.end(), std::int64_t(0));
   lay_out_in(arena, [&](Planner& memory) {
     const Plan plan{B, kRowsPerFunctionTask, true};
-    prediction = input.plan(false, 1, plan, memory);
+    prediction = input.plan(false, 1, nullptr, plan, memory);
     prediction.grad = signal_array(prediction, plan, memory);
     loss.plan(prediction, plan, memory);
   });

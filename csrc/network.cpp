@@ -81,22 +81,51 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
 // ---- planning ------------------------------------------------------------------------------------------------------
 
 template <class T>
-void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
-  const bool symbols = input_.is_symbols(x);
+void Network<T>::begin(Mode mode, Batch& batch) {
+  check_rows(batch.x, "x", batch.index, batch.n);
+  if (batch.spans) {
+    check_ragged();
+    input_.is_symbols(batch.x);  // refuses another number of axes
+    ragged_.order(batch.index, batch.n, batch.spans, batch.x.shape[1]);
+    batch.index = ragged_.index();
+  }
+  plan(mode, batch);
+  if (mode == Mode::predict) return;
+  check_targets(batch);
+  if (batch.spans) loss_->set_steps(ragged_.nonempty(), ragged_.steps());
+}
+
+template <class T>
+void Network<T>::check_ragged() const {
+  if (!input_spec_.sequence) throw std::invalid_argument("spans of steps need a model that reads sequences [B, T, F]");
+  bool sequence = true;  // until a layer makes one output of all steps
+  for (std::size_t i = 0; i < stack_.ops.size() && sequence; i++) {
+    if (!stack_.ops[i]->takes_ragged())
+      throw std::invalid_argument("rows of different lengths cannot be given to this model: op " + std::to_string(i) +
+                                  " needs all rows to have all steps");
+    sequence = !stack_.ops[i]->ends_sequence();
+  }
+}
+
+template <class T>
+void Network<T>::plan(Mode mode, const Batch& batch) {
+  const bool symbols = input_.is_symbols(batch.x), ragged = batch.spans;
   stack_.check_input(symbols);
-  const Index steps = input_spec_.sequence ? x.shape[1] : 1;
+  const Index steps = input_spec_.sequence ? batch.x.shape[1] : 1;
   if (steps < 1) throw std::invalid_argument("x must have at least one step, got 0");
   const int threads = num_threads();
-  if (planned_ && mode == mode_ && batch == batch_ && steps == steps_ && symbols == symbols_ && threads == threads_)
+  if (planned_ && mode == mode_ && batch.n == batch_ && steps == steps_ && symbols == symbols_ &&
+      ragged == is_ragged_ && threads == threads_)
     return;
   planned_ = false;
   mode_ = mode;
-  batch_ = batch;
+  batch_ = batch.n;
   steps_ = steps;
   symbols_ = symbols;
+  is_ragged_ = ragged;
   threads_ = threads;
-  schedule_ = choose_schedule(workload(batch, std::max(steps, stack_.fixed_steps)), wanted_schedule_);
-  pieces_ = gradient_pieces(batch, double(n_weights_) * sizeof(T));
+  schedule_ = choose_schedule(workload(batch_, std::max(steps, stack_.fixed_steps)), wanted_schedule_);
+  pieces_ = gradient_pieces(batch_, double(n_weights_) * sizeof(T));
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
   lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
@@ -105,7 +134,7 @@ void Network<T>::plan(Mode mode, const ArrayView& x, Index batch) {
 template <class T>
 void Network<T>::lay_out(Planner& memory) {
   const Plan plan{batch_, schedule_.block, mode_ == Mode::train, schedule_.kind == ScheduleKind::panels};
-  Signal<T> signal = input_.plan(symbols_, steps_, plan, memory);
+  Signal<T> signal = input_.plan(symbols_, steps_, is_ragged_ ? ragged_.active() : nullptr, plan, memory);
   for (std::size_t i = 0; i < active_ops_; i++) signal = stack_.ops[i]->plan(signal, plan, memory);
   prediction_ = signal;
   if (mode_ != Mode::predict) loss_->plan(signal, plan, memory);
@@ -129,12 +158,9 @@ std::size_t Network<T>::memory() const {
 // ---- the way of a batch --------------------------------------------------------------------------------------------
 
 template <class T>
-void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n,
-                             double learning_rate, double* results, const ArrayView* weights) {
+void Network<T>::train_batch(Batch batch, double learning_rate, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
-  check_rows(x, "x", index, n);
-  plan(Mode::train, x, n);
-  check_targets(y, weights, index, n);
+  begin(Mode::train, batch);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
   const auto derive = [&](Index task) { run(derivations, task, [](Op<T>& op, Index of_op) { op.derive(of_op); }); };
@@ -142,7 +168,7 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
   derived_stale_ = true;  // until this batch is through
   optimizer_->begin(learning_rate);
 
-  const auto train = [&](const Share& share) { train_rows(x, y, index, weights, share); };
+  const auto train = [&](const Share& share) { train_rows(batch, share); };
   const SharedPass forward_backward(schedule_, batch_, train);
   const auto gradient = [&](Index task) { sum_gradient(gradients, task); };
   const auto add = [&](Index task) { add_pieces(task); };
@@ -161,10 +187,9 @@ void Network<T>::train_batch(const ArrayView& x, const ArrayView& y, const std::
 }
 
 template <class T>
-void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const ArrayView* weights,
-                            const Share& share) {
-  forward(x, index, share);
-  loss_->run(y, index, share.own_rows(), weights);
+void Network<T>::train_rows(const Batch& batch, const Share& share) {
+  forward(batch, share);
+  loss_->run(*batch.y, batch.index, share.own_rows(), batch.weights, is_ragged_ ? ragged_.starts() : nullptr);
   for (std::size_t i = active_ops_; i-- > 0;) {
     share.part.wait();
     stack_.ops[i]->backward(share);
@@ -172,21 +197,18 @@ void Network<T>::train_rows(const ArrayView& x, const ArrayView& y, const std::i
 }
 
 template <class T>
-void Network<T>::forward(const ArrayView& x, const std::int64_t* index, const Share& share) {
-  input_.forward(x, index, share.own_rows());
+void Network<T>::forward(const Batch& batch, const Share& share) {
+  input_.forward(batch.x, batch.index, share.own_rows(), is_ragged_ ? ragged_.starts() : nullptr);
   stack_.forward(active_ops_, share);
 }
 
 template <class T>
-void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n,
-                                double* results, const ArrayView* weights) {
+void Network<T>::evaluate_batch(Batch batch, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
-  check_rows(x, "x", index, n);
-  plan(Mode::evaluate, x, n);
-  check_targets(y, weights, index, n);
+  begin(Mode::evaluate, batch);
   const auto evaluate = [&](const Share& share) {
-    forward(x, index, share);
-    loss_->run(y, index, share.own_rows(), weights);
+    forward(batch, share);
+    loss_->run(*batch.y, batch.index, share.own_rows(), batch.weights, is_ragged_ ? ragged_.starts() : nullptr);
   };
   const SharedPass pass(schedule_, batch_, evaluate);
   parallel_phases({pass.phase()}, is_serial());
@@ -194,20 +216,27 @@ void Network<T>::evaluate_batch(const ArrayView& x, const ArrayView& y, const st
 }
 
 template <class T>
-void Network<T>::predict_batch(const ArrayView& x, const std::int64_t* index, Index n, T* out) {
+void Network<T>::predict_batch(Batch batch, T* out) {
   std::lock_guard<std::mutex> lock(mutex_);
-  check_rows(x, "x", index, n);
-  plan(Mode::predict, x, n);
+  begin(Mode::predict, batch);
   const auto predict = [&](const Share& share) {
-    forward(x, index, share);
-    const Signal<T>& p = prediction_;
-    const Rows rows = share.own_rows();
-    for (Index r = rows.begin; r < rows.end; r++)
-      for (Index t = 0; t < p.steps; t++)
-        std::memcpy(out + (r * p.steps + t) * p.features, p.data.at(t, r), std::size_t(p.features) * sizeof(T));
+    forward(batch, share);
+    write_prediction(share.own_rows(), out);
   };
   const SharedPass pass(schedule_, batch_, predict);
   parallel_phases({pass.phase()}, is_serial());
+}
+
+template <class T>
+void Network<T>::write_prediction(Rows rows, T* out) const {
+  const Signal<T>& p = prediction_;
+  for (Index r = rows.begin; r < rows.end; r++) {
+    T* to = out + (is_ragged_ ? ragged_.place(r) : r) * p.steps * p.features;
+    if (p.active) std::fill_n(to, p.steps * p.features, T(0));
+    const Index start = p.active ? ragged_.starts()[r] : 0;
+    for (Index t = 0; t < p.steps && (!p.active || r < p.active[t]); t++)
+      std::copy_n(p.data.at(t, r), p.features, to + (start + t) * p.features);
+  }
 }
 
 template <class T>
@@ -221,12 +250,12 @@ void Network<T>::check_rows(const ArrayView& a, const char* name, const std::int
 }
 
 template <class T>
-void Network<T>::check_targets(const ArrayView& y, const ArrayView* weights, const std::int64_t* index, Index n) const {
-  check_rows(y, "y", index, n);
-  loss_->check_targets(y, prediction_);
-  if (!weights) return;
-  check_rows(*weights, "weights", index, n);
-  loss_->check_weights(*weights, prediction_);
+void Network<T>::check_targets(const Batch& batch) const {
+  check_rows(*batch.y, "y", batch.index, batch.n);
+  loss_->check_targets(*batch.y, prediction_);
+  if (!batch.weights) return;
+  check_rows(*batch.weights, "weights", batch.index, batch.n);
+  loss_->check_weights(*batch.weights, prediction_);
 }
 
 // ---- sharing work --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #include "ops/loss.h"
 #include "optimizer.h"
 #include "parallel.h"
+#include "ragged.h"
 #include "schedule.h"
 #include "stack.h"
 
@@ -35,13 +36,11 @@ class Network {
   Optimizer<T>& optimizer() { return *optimizer_; }
   std::mutex& mutex() { return mutex_; }
 
-  // Each takes the rows of x (and y, and weights where there are any) that index[0:n] names. results: Loss::means,
-  // result_count() of them.
-  void train_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double learning_rate,
-                   double* results, const ArrayView* weights = nullptr);
-  void evaluate_batch(const ArrayView& x, const ArrayView& y, const std::int64_t* index, Index n, double* results,
-                      const ArrayView* weights = nullptr);
-  void predict_batch(const ArrayView& x, const std::int64_t* index, Index n, T* out);
+  // results: Loss::means, result_count() of them.
+  void train_batch(Batch batch, double learning_rate, double* results);
+  void evaluate_batch(Batch batch, double* results);
+  // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded.
+  void predict_batch(Batch batch, T* out);
 
   // For a Stream: what it is made from, and its way to the weights
   const InputSpec& input_spec() const { return input_spec_; }
@@ -61,13 +60,17 @@ class Network {
   enum class Mode { train, evaluate, predict };
 
   void place_weights();
-  void plan(Mode mode, const ArrayView& x, Index batch);
+  // Checks a batch, puts its rows in order, and plans for it.
+  void begin(Mode mode, Batch& batch);
+  void plan(Mode mode, const Batch& batch);
   void lay_out(Planner& memory);
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
   void forward(const ArrayView& x, const std::int64_t* index, const Share& share);
-  void check_targets(const ArrayView& y, const ArrayView* weights, const std::int64_t* index, Index n) const;
-  void train_rows(const ArrayView& x, const ArrayView& y, const std::int64_t* index, const ArrayView* weights,
-                  const Share& share);
+  void check_targets(const Batch& batch) const;
+  void check_ragged() const;
+  void forward(const Batch& batch, const Share& share);
+  void train_rows(const Batch& batch, const Share& share);
+  void write_prediction(Rows rows, T* out) const;
 
   // The tasks of all ops in use as one list
   struct OpTasks {
@@ -101,7 +104,8 @@ class Network {
   Mode mode_ = Mode::predict;
   Index batch_ = 0, steps_ = 0;
   int threads_ = 0;
-  bool symbols_ = false;
+  bool symbols_ = false, is_ragged_ = false;
+  RaggedRows ragged_;  // of the batch, where is_ragged_
   Schedule schedule_;
   Index pieces_ = 1;
   ScheduleKind wanted_schedule_ = ScheduleKind::automatic;

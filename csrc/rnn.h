@@ -31,6 +31,8 @@ struct Rows {
   Index begin;
   Index end;
   Index count() const { return end - begin; }
+  // Those of them that are among the first n rows
+  Rows among(Index n) const { return {begin, n < begin ? begin : n < end ? n : end}; }
 };
 
 }  // namespace pyrnn

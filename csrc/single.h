@@ -43,7 +43,7 @@ class Single {
     const bool symbols = input_.is_symbols(x);
     auto lay_out = [&](Planner& memory) {
       const Plan plan{batch_, kRowsPerFunctionTask, training};
-      in_ = input_.plan(symbols, spec.sequence ? x.shape[1] : 1, plan, memory);
+      in_ = input_.plan(symbols, spec.sequence ? x.shape[1] : 1, nullptr, plan, memory);
       in_.wants_grad = training && !symbols;
       if (in_.wants_grad) in_.grad = signal_array(in_, plan, memory);
       out_ = op_.plan(in_, plan, memory);

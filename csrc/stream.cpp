@@ -50,7 +50,7 @@ void Stream<T>::plan(bool symbols) {
   planned_ = false;
   lay_out_in(arena_, [&](Planner& memory) {
     const Plan plan{batch_, schedule_.block, false, schedule_.kind == ScheduleKind::panels};
-    out_ = input_.plan(symbols, 1, plan, memory);
+    out_ = input_.plan(symbols, 1, nullptr, plan, memory);
     for (auto& op : stack_.ops) out_ = op->plan(out_, plan, memory);
   });
   symbols_ = symbols;

@@ -26,7 +26,6 @@ from . import losses as losses
 from . import metrics as metrics
 from . import models as models
 from . import optimizers as optimizers
-
 from . import preprocessing as preprocessing
 from . import schedules as schedules
 from . import streaming as streaming

@@ -139,14 +139,31 @@ class Network:
         delta: float = 1.0,
     ) -> None: ...
     def train_batch(
-        self, x: Array, y: Array, index: npt.NDArray[np.int64], learning_rate: float, weights: Array | None = None
+        self,
+        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        y: Array,
+        index: npt.NDArray[np.int64],
+        learning_rate: float,
+        weights: Array | None = None,
     ) -> tuple[float, ...]:
-        """Means over rows and steps: the loss, the metrics' statistics and, where a metric is weighted, the weights."""
+        """Means over rows and steps: the loss, the metrics' statistics and, where a metric is weighted, the weights.
+
+        x may be (x, spans): spans int64 [N, 2] has each row's first step and its number of steps.
+        """
 
     def evaluate_batch(
-        self, x: Array, y: Array, index: npt.NDArray[np.int64], weights: Array | None = None
+        self,
+        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        y: Array,
+        index: npt.NDArray[np.int64],
+        weights: Array | None = None,
     ) -> tuple[float, ...]: ...
-    def predict_batch(self, x: Array, index: npt.NDArray[np.int64], out: Array) -> None: ...
+    def predict_batch(
+        self,
+        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        index: npt.NDArray[np.int64],
+        out: Array,
+    ) -> None: ...
     def stream(self, batch_size: int) -> Stream: ...
     def schedule(self) -> str:
         """How threads shared the last batch: serial, rows or panels."""

@@ -136,6 +136,40 @@ Objective objective(const std::string& loss, bool from_logits, const std::vector
 
 using OptionalArray = std::optional<py::array>;
 
+// A Batch of Python's arrays. x is an array, or (array, spans int64 [N, 2]): the first step and the number of steps of
+// each row. One argument, for pybind11 asks for memory in a call of more than six.
+class BatchOf {
+ public:
+  BatchOf(const py::object& x, const IndexArray& index, const py::array* y = nullptr, const OptionalArray& weights = {})
+      : index_(index.data()), n_(index.size()), has_y_(y) {
+    const bool pair = PyTuple_CheckExact(x.ptr()) && PyTuple_GET_SIZE(x.ptr()) == 2;
+    const py::handle values = pair ? PyTuple_GET_ITEM(x.ptr(), 0) : x.ptr();
+    if (!py::isinstance<py::array>(values)) throw py::type_error("x must be an array, or an array and spans");
+    x_ = view(py::reinterpret_borrow<py::array>(values), "x");
+    if (y) y_ = view(*y, "y");
+    if (weights) weights_ = view(*weights, "weights");
+    if (pair) spans_ = spans_of(PyTuple_GET_ITEM(x.ptr(), 1), x_.shape[0]);
+  }
+  Batch get() const { return {x_, index_, n_, spans_, has_y_ ? &y_ : nullptr, weights_.data ? &weights_ : nullptr}; }
+  Index steps() const { return x_.ndim > 1 ? x_.shape[1] : 1; }
+
+ private:
+  static const Span* spans_of(py::handle spans, Index rows) {
+    static_assert(sizeof(Span) == 2 * sizeof(std::int64_t));
+    const Shape wanted = {rows, 2};
+    if (!py::isinstance<IndexArray>(spans)) throw py::type_error("spans must be " + describe("int64", wanted));
+    const auto array = py::reinterpret_borrow<IndexArray>(spans);
+    if (shape_of(array) != wanted) refuse("spans", describe("int64", wanted), array);
+    return reinterpret_cast<const Span*>(array.data());
+  }
+
+  ArrayView x_{}, y_{}, weights_{};
+  const Span* spans_ = nullptr;
+  const std::int64_t* index_;
+  Index n_;
+  bool has_y_;
+};
+
 // What Python sees: a network of either precision. Python chooses the precision by name, once.
 class AnyNetwork {
  public:
@@ -143,11 +177,11 @@ class AnyNetwork {
   virtual py::array get_weight(std::size_t op, const std::string& name) = 0;
   virtual void set_weight(std::size_t op, const std::string& name, const py::array& value) = 0;
   virtual void compile(const Objective& objective, const OptimizerSpec& optimizer) = 0;
-  virtual py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index, double learning_rate,
+  virtual py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                                 const OptionalArray& weights) = 0;
-  virtual py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index,
+  virtual py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                                    const OptionalArray& weights) = 0;
-  virtual void predict_batch(const py::array& x, const IndexArray& index, py::array& out) = 0;
+  virtual void predict_batch(const py::object& x, const IndexArray& index, py::array& out) = 0;
   virtual std::unique_ptr<AnyStream> stream(Index batch_size) = 0;
   virtual std::string schedule() = 0;
   virtual void set_schedule(const std::string& name) = 0;
@@ -182,31 +216,25 @@ class NetworkOf : public AnyNetwork {
     network_.compile(objective, optimizer);
   }
 
-  py::tuple train_batch(const py::array& x, const py::array& y, const IndexArray& index, double learning_rate,
+  py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                         const OptionalArray& weights) override {
-    const ArrayView w = weights ? view(*weights, "weights") : ArrayView{};
-    return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
-      network_.train_batch(x_view, y_view, i, n, learning_rate, to, weights ? &w : nullptr);
-    });
+    const BatchOf batch(x, index, &y, weights);
+    return results([&](double* to) { network_.train_batch(batch.get(), learning_rate, to); });
   }
 
-  py::tuple evaluate_batch(const py::array& x, const py::array& y, const IndexArray& index,
+  py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                            const OptionalArray& weights) override {
-    const ArrayView w = weights ? view(*weights, "weights") : ArrayView{};
-    return results([&, x_view = view(x, "x"), y_view = view(y, "y"), i = index.data(), n = index.size()](double* to) {
-      network_.evaluate_batch(x_view, y_view, i, n, to, weights ? &w : nullptr);
-    });
+    const BatchOf batch(x, index, &y, weights);
+    return results([&](double* to) { network_.evaluate_batch(batch.get(), to); });
   }
 
-  void predict_batch(const py::array& x, const IndexArray& index, py::array& out) override {
-    const ArrayView x_view = view(x, "x");
+  void predict_batch(const py::object& x, const IndexArray& index, py::array& out) override {
+    const BatchOf batch(x, index);
     thread_local Shape shape;  // kept, so that a batch asks for no memory
-    network_.output_shape(index.size(), x_view.ndim > 1 ? x_view.shape[1] : 1, shape);
+    network_.output_shape(index.size(), batch.steps(), shape);
     T* to = writable_values<T>(out, "out", shape);
-    const std::int64_t* i = index.data();
-    const Index n = index.size();
     py::gil_scoped_release release;
-    network_.predict_batch(x_view, i, n, to);
+    network_.predict_batch(batch.get(), to);
   }
 
   std::unique_ptr<AnyStream> stream(Index batch_size) override { return make_stream(network_, batch_size); }

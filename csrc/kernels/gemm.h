@@ -93,8 +93,8 @@ static void tile(const OuterProduct<T>& g, Index row, Index column) {
     const T* x = g.x.base + first_block * g.x.block + t * g.x.step + row;
     const T* dz = g.dz.base + first_block * g.dz.block + t * g.dz.step + column;
     Index skip = g.samples.begin % g.x.height;  // rows of the block before the first sample
-    for (Index left = g.samples.end - g.samples.begin, n; left > 0;
-         left -= n, skip = 0, x += g.x.block, dz += g.dz.block) {
+    const Index end = g.active && g.active[t] < g.samples.end ? g.active[t] : g.samples.end;
+    for (Index left = end - g.samples.begin, n; left > 0; left -= n, skip = 0, x += g.x.block, dz += g.dz.block) {
       n = left < g.x.height - skip ? left : g.x.height - skip;
       multiply<T, MR, NV>(n, x + skip * g.x.stride, 1, g.x.stride, dz + skip * g.dz.stride, g.dz.stride, acc);
     }

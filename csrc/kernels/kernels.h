@@ -66,6 +66,7 @@ struct OuterProduct {
   RowArray<const T> x, dz;  // blocks of equal height
   Index steps;
   Rows samples;
+  const Index* active;  // [steps]: of each step the samples among the first so many; null: all
   T* c;
   Index c_stride;
   bool accumulate;

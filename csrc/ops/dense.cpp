@@ -25,9 +25,10 @@ void Dense<T>::forward(const Share& share) {
   const Part::Range own = share.part.of(in_.steps * panels_);
   for (Index i = own.begin; i < own.end; i++) {
     const Index q = i % panels_, t = i / panels_, first = share.rows.begin;
+    const Rows rows = in_.rows_at(t, share.rows);
     const T* kernel_q = kernel().value + q * inputs_ * kPanel;
     Product<T> x_w{};
-    Gemm<T> g{share.rows.count(), columns(q), &x_w, 0, out_.data.at(t, first) + q * kPanel, out_.stride()};
+    Gemm<T> g{rows.count(), columns(q), &x_w, 0, out_.data.at(t, first) + q * kPanel, out_.stride()};
     g.bias = bias(q);
     if (in_.symbols) {
       g.ids = in_.ids.at(t, first);
@@ -50,9 +51,10 @@ void Dense<T>::backward(const Share& share) {
   const Part::Range own = share.part.of(in_.steps * panels);
   for (Index i = own.begin; i < own.end; i++) {
     const Index q = i % panels, t = i / panels, first = share.rows.begin;
+    const Rows rows = in_.rows_at(t, share.rows);
     const Product<T> dy_w{out_.grad.at(t, first), out_.stride(), kernel_t + q * units_ * kPanel, kPanel, units_};
     T* dx = in_.grad.at(t, first) + q * kPanel;
-    kernels<T>().gemm({share.rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
+    kernels<T>().gemm({rows.count(), std::min(kPanel, in_.width() - q * kPanel), &dy_w, 1, dx, in_.stride()});
   }
 }
 
@@ -61,6 +63,7 @@ OuterSum<T> Dense<T>::sum(const GradientPiece& piece) const {
   OuterSum<T> sum;
   sum.steps = in_.steps;
   sum.samples = piece.samples;
+  sum.active = in_.active;
   sum.inputs = inputs_;
   sum.x = in_.data;
   sum.ids = in_.ids;

@@ -12,6 +12,7 @@ class Dense : public Op<T> {
   Dense(Index inputs, Index units, bool use_bias);
 
   bool takes_ids() const override { return true; }
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;

@@ -54,7 +54,7 @@ void OuterSum<T>::product(Rows of_panels, Rows of_inputs) const {
   for_chunks(steps, samples.count(), [&](Index first, Index n) {
     for (Index p = of_panels.begin; p < of_panels.end; p++)
       kernels<T>().outer_product({of_inputs.count(), columns_of(p), x.from(first, of_inputs.begin),
-                                  dz.from(first, p * dz_panel), n, samples,
+                                  dz.from(first, p * dz_panel), n, samples, active ? active + first : nullptr,
                                   grad + (p * inputs + of_inputs.begin) * grad_stride, grad_stride, first > 0});
   });
 }
@@ -64,7 +64,7 @@ void OuterSum<T>::scatter(Index panel) const {
   T* to = grad + panel * inputs * grad_stride;
   std::memset(to, 0, std::size_t(inputs * grad_stride) * sizeof(T));
   for (Index t = 0; t < steps; t++)
-    for_blocks(samples, dz.height, [&](Index r, Index n) {
+    for_blocks(active ? samples.among(active[t]) : samples, dz.height, [&](Index r, Index n) {
       kernels<T>().scatter_add(n, columns_of(panel), ids.at(t, r), dz.at(t, r) + panel * dz_panel, dz.stride, to,
                                grad_stride);
     });
@@ -75,23 +75,24 @@ template <class T>
 void OuterSum<T>::bias(Index panel) const {
   T* to = bias_grad + panel * grad_stride;
   if (ids)
-    column_sums<T>(1, {0, inputs}, {grad + panel * inputs * grad_stride, inputs, grad_stride, 0, 0}, columns_of(panel),
-                   to);
+    column_sums<T>(1, {0, inputs}, nullptr, {grad + panel * inputs * grad_stride, inputs, grad_stride, 0, 0},
+                   columns_of(panel), to);
   else
-    column_sums(steps, samples, dz.from(0, panel * dz_panel), columns_of(panel), to);
+    column_sums(steps, samples, active, dz.from(0, panel * dz_panel), columns_of(panel), to);
 }
 
 template <class T>
-void column_sums(Index steps, Rows samples, const RowArray<const T>& dz, Index columns, T* to) {
+void column_sums(Index steps, Rows samples, const Index* active, const RowArray<const T>& dz, Index columns, T* to) {
   static constexpr T kOne = 1;
   const RowArray<const T> ones{&kOne, dz.height, 0, 0, 0};
   for_chunks(steps, samples.count(), [&](Index first, Index n) {
-    kernels<T>().outer_product({1, columns, ones, dz.from(first), n, samples, to, columns, first > 0});
+    kernels<T>().outer_product(
+        {1, columns, ones, dz.from(first), n, samples, active ? active + first : nullptr, to, columns, first > 0});
   });
 }
 
-template void column_sums(Index, Rows, const RowArray<const float>&, Index, float*);
-template void column_sums(Index, Rows, const RowArray<const double>&, Index, double*);
+template void column_sums(Index, Rows, const Index*, const RowArray<const float>&, Index, float*);
+template void column_sums(Index, Rows, const Index*, const RowArray<const double>&, Index, double*);
 template struct OuterSum<float>;
 template struct OuterSum<double>;
 

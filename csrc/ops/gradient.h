@@ -12,6 +12,7 @@ template <class T>
 struct OuterSum {
   Index steps = 1;
   Rows samples{0, 0};
+  const Index* active = nullptr;  // of each step the samples among the first so many
   Index inputs = 0;
   RowArray<const T> x;
   RowArray<const std::int32_t> ids;
@@ -43,6 +44,6 @@ struct OuterSum {
 
 // The sum over samples and steps of dz alone: `columns` values. The same chains as an OuterSum's with x = 1.
 template <class T>
-void column_sums(Index steps, Rows samples, const RowArray<const T>& dz, Index columns, T* to);
+void column_sums(Index steps, Rows samples, const Index* active, const RowArray<const T>& dz, Index columns, T* to);
 
 }  // namespace pyrnn

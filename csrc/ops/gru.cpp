@@ -36,7 +36,7 @@ void Gru<T>::other_gradient(Rows panels, const GradientPiece& piece) {
   const Index steps = this->in_.repeated ? 1 : this->steps_;
   for (Index p = panels.begin; p < panels.end; p++) {
     T sums[kPanel];  // n_x z r n_h
-    column_sums(steps, piece.samples, this->dz(gates, 0, p * gates.step), kPanel, sums);
+    column_sums(steps, piece.samples, this->in_.active, this->dz(gates, 0, p * gates.step), kPanel, sums);
     T* to = this->parameters[2].grad + piece.offset + p * 2 * 3 * kBlock;
     std::copy_n(sums, 3 * kBlock, to);
     std::copy_n(sums + 3 * kBlock, kBlock, to + 3 * kBlock);

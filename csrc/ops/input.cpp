@@ -19,9 +19,10 @@ bool Input<T>::is_symbols(const ArrayView& x) const {
 }
 
 template <class T>
-Signal<T> Input<T>::plan(bool symbols, Index steps, const Plan& plan, Planner& memory) {
+Signal<T> Input<T>::plan(bool symbols, Index steps, const Index* active, const Plan& plan, Planner& memory) {
   out_ = Signal<T>{};
   out_.steps = steps;
+  out_.active = active;
   out_.sequence = spec_.sequence;
   out_.features = spec_.features;
   out_.symbols = symbols;
@@ -33,24 +34,28 @@ Signal<T> Input<T>::plan(bool symbols, Index steps, const Plan& plan, Planner& m
 }
 
 template <class T>
-void Input<T>::forward(const ArrayView& x, const std::int64_t* index, Rows rows) {
-  const Index step_stride = spec_.sequence ? x.strides[1] : 0;
+void Input<T>::forward(const ArrayView& x, const std::int64_t* index, Rows rows, const Index* starts) {
+  const Index step_stride = spec_.sequence ? x.strides[1] : 0, stride = out_.stride();
+  const auto each = [&](auto body) {
+    for (Index r = rows.begin; r < rows.end; r++) {
+      const char* row = x.data + index[r] * x.strides[0] + (starts ? starts[r] : 0) * step_stride;
+      for (Index t = 0; t < out_.steps && (!out_.active || r < out_.active[t]); t++) body(r, t, row + t * step_stride);
+    }
+  };
   if (out_.symbols) {
     with_type(x.dtype, [&](auto type) {
-      for (Index r = rows.begin; r < rows.end; r++)
-        for (Index t = 0; t < out_.steps; t++)
-          *out_.ids.at(t, r) = read_id<decltype(type)>(x.data + index[r] * x.strides[0] + t * step_stride,
-                                                       spec_.features, spec_.name, index[r], t);
+      each([&](Index r, Index t, const char* from) {
+        *out_.ids.at(t, r) =
+            read_id<decltype(type)>(from, spec_.features, spec_.name, index[r], t + (starts ? starts[r] : 0));
+      });
     });
     return;
   }
-  const Index stride = out_.stride(), value_stride = x.strides[x.ndim - 1];
-  for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0; t < out_.steps; t++) {
-      T* to = out_.data.at(t, r);
-      read_values(x.dtype, x.data + index[r] * x.strides[0] + t * step_stride, value_stride, spec_.features, to);
-      std::fill(to + spec_.features, to + stride, T(0));
-    }
+  each([&](Index r, Index t, const char* from) {
+    T* to = out_.data.at(t, r);
+    read_values(x.dtype, from, x.strides[x.ndim - 1], spec_.features, to);
+    std::fill(to + spec_.features, to + stride, T(0));
+  });
 }
 
 template class Input<float>;

@@ -20,8 +20,10 @@ class Input {
 
   // Whether x holds ids: integers with one axis less than vectors would have. Throws where x is neither.
   bool is_symbols(const ArrayView& x) const;
-  Signal<T> plan(bool symbols, Index steps, const Plan& plan, Planner& memory);
-  void forward(const ArrayView& x, const std::int64_t* index, Rows rows);
+  // active: see Signal
+  Signal<T> plan(bool symbols, Index steps, const Index* active, const Plan& plan, Planner& memory);
+  // starts: the step of x at which a row's begin, null where all do at 0
+  void forward(const ArrayView& x, const std::int64_t* index, Rows rows, const Index* starts = nullptr);
 
  private:
   InputSpec spec_;

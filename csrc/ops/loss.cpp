@@ -63,6 +63,7 @@ void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memor
   prediction_ = prediction;
   batch_ = plan.batch;
   count_ = count(prediction.features);
+  rows_ = batch_;
   divisor_ = batch_ * prediction.steps;
   scale_ = T(1) / T(divisor_);
   targets_ = memory.array<T>(batch_ * prediction.stride());
@@ -74,18 +75,31 @@ void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memor
 }
 
 template <class T>
-void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights) {
+void Loss<T>::set_steps(Index nonempty, Index steps) {
+  rows_ = nonempty;
+  divisor_ = std::max<Index>(1, prediction_.active ? steps : nonempty * prediction_.steps);
+  scale_ = T(1) / T(divisor_);
+}
+
+template <class T>
+void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights,
+                  const Index* starts) {
   const Index stride = prediction_.stride();
   for (Index r = rows.begin; r < rows.end; r++) {
     double* sums = sums_ + r * count_;
     std::fill_n(sums, count_, 0.0);
     for (Index t = 0; t < prediction_.steps; t++) {
+      if (r >= (prediction_.active ? prediction_.active[t] : rows_)) {
+        if (prediction_.grad) std::fill_n(prediction_.grad.at(t, r), stride, T(0));
+        continue;
+      }
+      const Index in_y = starts && prediction_.active ? starts[r] + t : t;
       const T* prediction = prediction_.data.at(t, r);
       Example<T> example{prediction_.features, prediction, nullptr, 0, prediction, nullptr, scale_};
       if (prediction_.grad) example.grad = prediction_.grad.at(t, r);
-      read_target(y, index[r], t, targets_ + r * stride, example);
+      read_target(y, index[r], in_y, targets_ + r * stride, example);
       if (objective_.activation_inside) example.activated = activated(prediction, activated_ + r * stride);
-      const double weight = weights ? read_weight(*weights, index[r], t) : 1;
+      const double weight = weights ? read_weight(*weights, index[r], in_y) : 1;
       const double value = weighted_loss(example, weight);
       if (weight != 0) sums[0] += weight * value;
       if (!objective_.metrics.empty()) add_metrics(example, value, weight, sums);

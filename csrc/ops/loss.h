@@ -33,7 +33,11 @@ class Loss {
   // Per-row sums, and in training prediction.grad: the gradient of the mean over all rows and steps of the batch.
   // A weight multiplies the loss of its row or step, and the gradient; the mean's divisor stays the number of steps.
   // Where it is 0 loss and gradient are 0, whatever the prediction.
-  void run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights = nullptr);
+  // starts: the step of y at which a row's begin, null where all do at 0
+  void run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights = nullptr,
+           const Index* starts = nullptr);
+  // Before run, of a batch whose rows end early: how many have steps at all, and all rows' steps together
+  void set_steps(Index nonempty, Index steps);
   // Means over all rows and steps of the batch: the loss, the statistics of the metrics in order, and where a metric is
   // weighted the weights. Means of batches combine by their numbers of steps.
   void means(double* to) const;
@@ -55,6 +59,7 @@ class Loss {
   Index batch_ = 0;
   Index count_ = 0;
   Signal<T> prediction_;
+  Index rows_ = 0;          // those after them have no steps, and no loss
   Index divisor_ = 1;       // of the mean: steps of all rows
   T scale_ = 0;             // of a step's gradient: 1 / divisor
   T* targets_ = nullptr;    // [B][stride] a row's targets

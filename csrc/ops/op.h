@@ -32,16 +32,18 @@ template <class T>
 struct Signal {
   Index steps = 1;
   Index features = 0;
-  bool sequence = false;       // false: [B, features], and steps is 1
-  bool repeated = false;       // one step of data (and of grad, summed over steps) stands for all steps
-  bool symbols = false;        // ids instead of data
-  bool wants_grad = false;     // in training, where weights lie below
-  RowArray<std::int32_t> ids;  // each less than `features`
+  bool sequence = false;          // false: [B, features], and steps is 1
+  bool repeated = false;          // one step of data (and of grad, summed over steps) stands for all steps
+  bool symbols = false;           // ids instead of data
+  bool wants_grad = false;        // in training, where weights lie below
+  const Index* active = nullptr;  // [steps]: rows that have a step, always the first ones; null where all have all
+  RowArray<std::int32_t> ids;     // each less than `features`
   RowArray<T> data, grad;
 
   Index width() const { return round_up(features, kBlock); }
   Index stride() const { return row_stride<T>(features); }
   Index stored_steps() const { return repeated ? 1 : steps; }
+  Rows rows_at(Index t, Rows rows) const { return active ? rows.among(active[t]) : rows; }
 };
 
 // How a matrix [rows, gates * units] of the user is stored: panels of `block` units, [panel][row][gate][block], the
@@ -117,6 +119,9 @@ class Op {
   // Whether a repeated input is used as it is; else RepeatVector copies it out.
   virtual bool takes_repeated() const { return false; }
   virtual bool takes_ids() const { return false; }
+  // Whether rows of its input may end before others, see Signal::active.
+  virtual bool takes_ragged() const { return false; }
+  virtual bool ends_sequence() const { return false; }  // makes one output of all steps
 
   // Lays out this op's arrays for a batch and returns its output. Called twice, first to count.
   virtual Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) = 0;
@@ -179,6 +184,7 @@ Signal<T> new_signal(const Signal<T>& in, Index features, bool has_weights, cons
   Signal<T> out;
   out.steps = in.steps;
   out.sequence = in.sequence;
+  out.active = in.active;
   out.features = features;
   out.wants_grad = plan.training && (has_weights || in.wants_grad);
   out.data = signal_array(out, plan, memory);

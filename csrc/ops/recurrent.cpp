@@ -23,6 +23,13 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   keeps_h_ = training_ || (spec_.return_sequences && !streaming_);
 
   x_ = in_order(in.data), dx_ = in_order(in.grad), ids_ = in_order(in.ids);
+  if (spec_.go_backwards && in.active) {  // each row from its own last step: into copies
+    if (in.symbols)
+      ids_ = row_array<std::int32_t>(memory, batch_, plan.height, steps_, 1);
+    else
+      x_ = signal_array(in, plan, memory);
+    if (in.wants_grad) dx_ = signal_array(in, plan, memory);
+  }
   const auto rows = [&](Index steps, Index stride) { return row_array<T>(memory, batch_, plan.height, steps, stride); };
   gates_ = rows(training_ ? steps_ * panels_ : together_ || keeps_gates() ? panels_ : 1, kPanel);
   if (!streaming_) h_ = rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
@@ -35,7 +42,11 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   out_.sequence = spec_.return_sequences;
   out_.steps = spec_.return_sequences ? steps_ : 1;
   out_.features = spec_.units;
-  if (!memory.counting()) out_.data = h_.from(spec_.return_sequences ? 1 : keeps_h_ ? steps_ : steps_ % 2);
+  if (spec_.return_sequences) out_.active = in.active;
+  if (in.active && !spec_.return_sequences)
+    out_.data = signal_array(out_, plan, memory);
+  else if (!memory.counting())
+    out_.data = h_.from(spec_.return_sequences ? 1 : keeps_h_ ? steps_ : steps_ % 2);
   out_.wants_grad = training_;
   if (training_) out_.grad = signal_array(out_, plan, memory);
 
@@ -59,10 +70,18 @@ void Recurrent<T>::forward(const Share& share) {
     start_forward(p, rows);
     if (in_.repeated) project(p, rows);
   }
-  for (Index t = 0; t < steps_; t++) {
-    step_forward(t, share);
-    share.part.wait();  // step t + 1 reads h_t of all panels
+  if (spec_.go_backwards && in_.active) {
+    reverse_input(share.own_rows());
+    share.part.wait();
   }
+  for (Index t = 0; t < steps_; t++) {
+    const Share of_step{in_.rows_at(t, rows), share.part};
+    if (!of_step.rows.count()) break;
+    step_forward(t, of_step);
+    share.part.wait();  // step t + 1 reads h_t of all panels
+    if (in_.active && !spec_.return_sequences) finish(t, share);
+  }
+  if (in_.active && !spec_.return_sequences) finish(-1, share);
   if (streaming_)
     for (Index p = own.begin; p < own.end; p++)
       for (Index r = rows.begin; r < rows.end; r++)
@@ -79,6 +98,35 @@ void Recurrent<T>::step_forward(Index t, const Share& share) {
     CellStep<T> step = cell_step(t, p, share.rows);
     cell_forward(step, t, p, share.rows.begin);
   }
+}
+
+// The last state of the rows that end with step t is their output; that of rows without steps (t = -1) is zero.
+template <class T>
+void Recurrent<T>::finish(Index t, const Share& share) {
+  const auto active = [&](Index step) { return step < 0 ? batch_ : step < steps_ ? in_.active[step] : 0; };
+  const Rows own = share.own_rows();
+  const Index end = std::min(own.end, active(t));
+  for (Index r = std::max(own.begin, active(t + 1)); r < end; r++)
+    if (t < 0)
+      std::fill_n(out_.data.at(0, r), h_width(), T(0));
+    else
+      std::copy_n(h(t + 1, r), h_width(), out_.data.at(0, r));
+}
+
+template <class T>
+void Recurrent<T>::reverse_input(Rows rows) {
+  for (Index r = rows.begin; r < rows.end; r++)
+    for (Index t = 0, n = length(r); t < n; t++)
+      if (in_.symbols)
+        *ids_.at(t, r) = *in_.ids.at(n - 1 - t, r);
+      else
+        std::copy_n(in_.data.at(n - 1 - t, r), in_.width(), x_.at(t, r));
+}
+
+template <class T>
+void Recurrent<T>::reverse_input_gradient(Rows rows) {
+  for (Index r = rows.begin; r < rows.end; r++)
+    for (Index t = 0, n = length(r); t < n; t++) std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
 }
 
 // The part of the products that comes from x, into its columns of panel p
@@ -178,17 +226,23 @@ void Recurrent<T>::backward(const Share& share) {
     if (dgates_sum_) std::memset(dgates_sum_.at(p, rows.begin), 0, std::size_t(rows.count() * kPanel) * sizeof(T));
   }
   for (Index t = steps_ - 1; t >= 0; t--) {
+    const Share of_step{in_.rows_at(t, rows), share.part};
+    if (!of_step.rows.count()) continue;
     // dh_{t-1} = upstream + what step t hands back, into the memory of upstream: nobody reads that again
     if (t > 0)
-      step_backward(t, upstream(t), upstream(t - 1), spec_.return_sequences, share);
+      step_backward(t, upstream(t), upstream(t - 1), spec_.return_sequences, of_step);
     else
-      step_backward(0, upstream(0), given_state_ ? dh0_.at(0, rows.begin) : nullptr, false, share);
+      step_backward(0, upstream(0), given_state_ ? dh0_.at(0, rows.begin) : nullptr, false, of_step);
     if (dgates_sum_)
       for (Index p = own.begin; p < own.end; p++)
         kernels<T>().add(rows.count(), kPanel, gates(t, p, rows.begin), kPanel, dgates_sum_.at(p, rows.begin), kPanel);
     share.part.wait();  // before step t - 1 reads dh_{t-1}
   }
   if (in_.wants_grad) input_gradient(share);
+  if (in_.wants_grad && spec_.go_backwards && in_.active) {
+    share.part.wait();
+    reverse_input_gradient(share.own_rows());
+  }
 }
 
 template <class T>
@@ -233,12 +287,13 @@ void Recurrent<T>::input_gradient(const Share& share) {
   const Part::Range own = share.part.of((in_.repeated ? 1 : steps_) * x_panels);
   for (Index i = own.begin; i < own.end; i++) {
     const Index t = i / x_panels, q = i % x_panels, first = share.rows.begin;
+    const Rows rows = in_.rows_at(t, share.rows);
     const T* dz = in_.repeated ? dgates_sum_.at(0, first) : gates(t, 0, first);
     const Product<T> dz_w{
         dz + cell_.x_column,   kPanel, kernel_t_ + q * height * kPanel, kPanel, cell_.x_width, panels_, gates_.step,
         cell_.x_width * kPanel};
     T* dx = (in_.repeated ? in_.grad : dx_).at(t, first) + q * kPanel;
-    kernels<T>().gemm({share.rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
+    kernels<T>().gemm({rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
   }
 }
 
@@ -284,6 +339,7 @@ OuterSum<T> Recurrent<T>::input_sum(const GradientPiece& piece) const {
   OuterSum<T> sum;
   sum.steps = once ? 1 : steps_;
   sum.samples = piece.samples;
+  sum.active = in_.active;
   sum.inputs = spec_.inputs;
   sum.x = once ? in_.data : x_;
   sum.ids = ids_;
@@ -303,6 +359,7 @@ OuterSum<T> Recurrent<T>::recurrent_sum(Index, const GradientPiece& piece) const
   OuterSum<T> sum;
   sum.steps = steps_ - first;
   sum.samples = piece.samples;
+  sum.active = in_.active ? in_.active + first : nullptr;
   sum.inputs = spec_.units;
   sum.x = h_.from(first);
   sum.dz = dz(gates_, first, cell_.h_column);

@@ -33,6 +33,8 @@ class Recurrent : public Op<T> {
 
   bool takes_repeated() const override { return true; }
   bool takes_ids() const override { return true; }
+  bool takes_ragged() const override { return true; }
+  bool ends_sequence() const override { return !spec_.return_sequences; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -120,7 +122,7 @@ class Recurrent : public Op<T> {
   bool given_state_ = false;
 
   Signal<T> in_, out_;
-  RowArray<const T> x_;  // in the order in which it is read, as ids_ and dx_
+  RowArray<T> x_;  // in the order in which it is read, as ids_ and dx_
   RowArray<std::int32_t> ids_;
   RowArray<T> dx_;
   Index batch_ = 0, steps_ = 0;
@@ -134,12 +136,21 @@ class Recurrent : public Op<T> {
   Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
   void project(Index p, Rows rows);
   void input_gradient(const Share& share);
+  void reverse_input(Rows rows);
+  void reverse_input_gradient(Rows rows);
+  void finish(Index t, const Share& share);
   OuterSum<T> input_sum(const GradientPiece& piece) const;
   Index tasks_per_group() const;
+  // Steps of a row of a ragged batch
+  Index length(Index row) const {
+    Index t = 0;
+    while (t < steps_ && row < in_.active[t]) t++;
+    return t;
+  }
   // x's rows by the step that reads them
   template <class U>
   RowArray<U> in_order(const RowArray<U>& rows) const {
-    if (!spec_.go_backwards || !rows || in_.repeated) return rows;
+    if (!spec_.go_backwards || !rows || in_.repeated || in_.active) return rows;
     return {rows.base + (steps_ - 1) * rows.step, rows.height, rows.stride, -rows.step, rows.block};
   }
   Index gates_slot(Index t, Index p) const { return training_ ? t * panels_ + p : together_ || keeps_gates() ? p : 0; }

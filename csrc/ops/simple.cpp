@@ -34,20 +34,22 @@ Signal<T> Activate<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memo
 
 template <class T>
 void Activate<T>::forward(const Share& share) {
-  const Rows rows = share.own_rows();
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     kernels<T>().activate(activation_, rows.count(), in_.features, in_.data.at(t, rows.begin),
                           out_.data.at(t, rows.begin), in_.stride());
+  }
 }
 
 template <class T>
 void Activate<T>::backward(const Share& share) {
-  const Rows rows = share.own_rows();
   if (!in_.wants_grad) return;
   const RowArray<T> saved = keeps_input(activation_) ? in_.data : out_.data;
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     kernels<T>().activate_backward(activation_, rows.count(), in_.features, saved.at(t, rows.begin),
                                    out_.grad.at(t, rows.begin), in_.grad.at(t, rows.begin), in_.stride());
+  }
 }
 
 // ---- Dropout
@@ -64,27 +66,29 @@ Signal<T> Dropout<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memor
 
 template <class T>
 void Dropout<T>::forward(const Share& share) {
-  const Rows rows = share.own_rows();
   if (!training_) return;
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     for (Index r = rows.begin; r < rows.end; r++) {
       const T* x = in_.data.at(t, r);
       T *y = out_.data.at(t, r), *mask = mask_.at(t, r);
       kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask);
       for (Index f = 0; f < in_.width(); f++) y[f] = x[f] * mask[f];
     }
+  }
 }
 
 template <class T>
 void Dropout<T>::backward(const Share& share) {
-  const Rows rows = share.own_rows();
   if (!in_.wants_grad) return;
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     for (Index r = rows.begin; r < rows.end; r++) {
       const T *dy = out_.grad.at(t, r), *mask = mask_.at(t, r);
       T* dx = in_.grad.at(t, r);
       for (Index f = 0; f < in_.width(); f++) dx[f] = dy[f] * mask[f];
     }
+  }
 }
 
 // ---- RepeatVector
@@ -96,6 +100,7 @@ Signal<T> RepeatVector<T>::plan(const Signal<T>& in, const Plan& plan, Planner& 
   repeated.steps = n_;
   repeated.sequence = true;
   repeated.repeated = true;
+  repeated.active = nullptr;
   return out_ = copies_ ? new_signal(repeated, in.features, false, plan, memory) : repeated;
 }
 
@@ -131,11 +136,12 @@ Signal<T> Embedding<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
 
 template <class T>
 void Embedding<T>::forward(const Share& share) {
-  const Rows rows = share.own_rows();
   const T* table = this->parameters[0].value;
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     for (Index r = rows.begin; r < rows.end; r++)
       std::memcpy(out_.data.at(t, r), table + *in_.ids.at(t, r) * out_.width(), std::size_t(out_.width()) * sizeof(T));
+  }
 }
 
 template <class T>
@@ -149,7 +155,7 @@ void Embedding<T>::gradient(Index task, const GradientPiece& piece) {
   T* to = this->parameters[0].grad + piece.offset + column;
   for (Index v = 0; v < in_.features; v++) std::fill_n(to + v * out_.width(), kBlock, T(0));
   for (Index t = 0; t < in_.steps; t++)
-    for_blocks(piece.samples, out_.grad.height, [&](Index r, Index n) {
+    for_blocks(in_.rows_at(t, piece.samples), out_.grad.height, [&](Index r, Index n) {
       kernels<T>().scatter_add(n, kBlock, in_.ids.at(t, r), out_.grad.at(t, r) + column, out_.stride(), to,
                                out_.width());
     });
@@ -165,8 +171,8 @@ Signal<T> OneHot<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory
 
 template <class T>
 void OneHot<T>::forward(const Share& share) {
-  const Rows rows = share.own_rows();
   for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     std::memset(out_.data.at(t, rows.begin), 0, bytes(out_, rows));
     for (Index r = rows.begin; r < rows.end; r++) out_.data.at(t, r)[*in_.ids.at(t, r)] = T(1);
   }

@@ -11,6 +11,7 @@ class Activate : public Op<T> {
   explicit Activate(Activation activation) : activation_(activation) {}
   Activation activation() const { return activation_; }
 
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -27,6 +28,7 @@ class Dropout : public Op<T> {
  public:
   Dropout(double rate, std::uint64_t seed) : rate_(rate), seed_(seed) {}
 
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -47,6 +49,7 @@ class RepeatVector : public Op<T> {
  public:
   RepeatVector(Index n, bool copies) : n_(n), copies_(copies) {}
 
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -64,6 +67,7 @@ class Embedding : public Op<T> {
   Embedding(Index symbols, Index features);
 
   bool takes_ids() const override { return true; }
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share&) override {}
@@ -80,6 +84,7 @@ template <class T>
 class OneHot : public Op<T> {
  public:
   bool takes_ids() const override { return true; }
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share&) override {}

@@ -121,7 +121,7 @@ void digest_reductions(Numbers& numbers) {
   hash.add(&squares, 1);
   std::vector<T> sums(kRows, T(0));
   const RowArray<const T> samples{x.data(), kValues / kRows, kRows, 0, 0};
-  kernels<T>().outer_product({1, kRows, samples, samples, 1, {0, kValues / kRows}, sums.data(), kRows, false});
+  kernels<T>().outer_product({1, kRows, samples, samples, 1, {0, kValues / kRows}, nullptr, sums.data(), kRows, false});
   hash.add(sums);
   hash.print<T>("kernel reductions");
 
@@ -369,7 +369,7 @@ void digest(const Case& c, Numbers& numbers) {
   double loss;
   for (int epoch = 0; epoch < 3; epoch++)
     for (Index first = 0; first < kSamples; first += kBatch)
-      network.train_batch(x, y, index.data() + first, std::min(kBatch, kSamples - first), 0.01, &loss);
+      network.train_batch({x, index.data() + first, std::min(kBatch, kSamples - first), nullptr, &y}, 0.01, &loss);
 
   Hash hash;
   for (const Weight& weight : c.weights) {
@@ -379,7 +379,7 @@ void digest(const Case& c, Numbers& numbers) {
     hash.add(values);
   }
   std::vector<T> predictions(static_cast<std::size_t>(kSamples * per_prediction));
-  network.predict_batch(x, index.data(), kSamples, predictions.data());
+  network.predict_batch({x, index.data(), kSamples}, predictions.data());
   hash.add(predictions);
   hash.print<T>(c.name);
 }
