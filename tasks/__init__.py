@@ -1,1 +1,1 @@
-"""The main jobs: `python -m tasks.addition` and `python -m tasks.textgen`, installed as `pyrnn.tasks`."""
+"""The main jobs, `python -m tasks.addition`, `.textgen` and `.forecast`, installed as `pyrnn.tasks`."""

@@ -7,6 +7,7 @@ import platform
 import sys
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ import pyrnn
 from pyrnn.callbacks import Callback
 
 from ._console import RunFailed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PANELS = {"loss, nats": ["loss", "val_loss"], "share of 1": ["accuracy", "val_accuracy", "exact"]}
 
@@ -85,12 +89,9 @@ class Run(Callback):
 
     def draw(self) -> None:
         """curves.png, if matplotlib is there to draw it."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            print("no curves.png without matplotlib: pip install 'pyrnn[plot]'", file=sys.stderr)
+        figure = new_figure("curves.png", 10, 4)
+        if figure is None:
             return
-        figure = Figure(figsize=(10, 4), layout="constrained")
         epochs = [row["epoch"] for row in self.rows]
         for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
             for name in names:
@@ -100,3 +101,13 @@ class Run(Callback):
             axes.set(xlabel="epoch", ylabel=title)
             axes.grid(alpha=0.3)
         figure.savefig(self.folder / "curves.png", dpi=120)
+
+
+def new_figure(name: str, width: float, height: float) -> "Figure | None":
+    """A figure of so many inches; without matplotlib None, and a line on stderr that tells how to get it."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print(f"no {name} without matplotlib: pip install 'pyrnn[plot]'", file=sys.stderr)
+        return None
+    return Figure(figsize=(width, height), layout="constrained")

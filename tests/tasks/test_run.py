@@ -15,12 +15,13 @@ import pytest
 
 import pyrnn
 from pyrnn import layers
-from tasks import _console, _options, _run, addition, textgen
+from tasks import _console, _options, _run, addition, forecast, textgen
 
 ROOT = Path(__file__).parents[2]
 TASKS = {
     "addition": ["--digits", "2", "--samples", "500", "--hidden", "8"],
     "textgen": ["--corpus", "python-docs", "--window", "8", "--step", "100", "--hidden", "8", "--length", "20"],
+    "forecast": ["--weeks", "8", "--window", "24", "--hidden", "4", "--patience", "1000000"],
 }
 ENDLESS = ["--epochs", "1000000"]
 
@@ -58,6 +59,13 @@ def spawn(task, *arguments, **environment):
         (textgen, ["--threads", "-1"], "argument --threads: must be a whole number, 0 or more, got '-1'"),
         (textgen, ["--lr", "fast"], "argument --lr: must be a number above 0, got 'fast'"),
         (textgen, ["--recipe", "other"], "argument --recipe: invalid choice: 'other'"),
+        (forecast, ["--cell", "other"], "argument --cell: invalid choice: 'other'"),
+        (forecast, ["--test", "1"], "argument --test: must be a number between 0 and 1, got '1'"),
+        (forecast, ["--test", "0.5", "--validation", "0.5"], "--validation 0.5 and --test 0.5 leave nothing to train"),
+        (forecast, ["--csv", "a.csv", "--delimiter", ", "], "--delimiter: must be one character, or \\t for a tab"),
+        (forecast, ["--csv", "a.csv", "--weeks", "3"], "argument --weeks: is for the generated series only"),
+        (forecast, ["--column", "a"], "argument --column: is for --csv only"),
+        (forecast, ["--missing", "interpolate"], "argument --missing: is for --csv only"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(task, arguments, message, capsys):
@@ -81,14 +89,24 @@ def test_defaults_of_textgen():
     assert vars(textgen.settings([])) == {**COMMON, **data, **own, "out": Path("runs/textgen")}
 
 
-@pytest.mark.parametrize("task", [addition, textgen])
-def test_help_shows_defaults_and_how_it_was_called(task, capsys):
+def test_defaults_of_forecast():
+    model = {"hidden": 32, "batch": 32, "epochs": 40, "lr": 0.002, "cell": "lstm", "patience": 6}
+    data = {"csv": None, "column": None, "delimiter": None, "missing": None, "weeks": 104}
+    own = {"season": None, "window": None, "horizon": 24, "validation": 0.15, "test": 0.15, "plot": True}
+    assert vars(forecast.settings([])) == {**COMMON, **model, **data, **own, "out": Path("runs/forecast")}
+    read = vars(forecast.settings(["--csv", "a.csv", "--delimiter", "\\t"]))
+    csv = {"csv": "a.csv", "column": None, "delimiter": "\t", "missing": "refuse", "weeks": None}
+    assert {name: read[name] for name in csv} == csv
+
+
+@pytest.mark.parametrize(("task", "hidden"), [(addition, 128), (textgen, 128), (forecast, 32)])
+def test_help_shows_defaults_and_how_it_was_called(task, hidden, capsys):
     with pytest.raises(SystemExit) as ended:
         task.main(["--help"])
     shown = capsys.readouterr().out
     assert ended.value.code == 0
     assert shown.startswith(f"usage: python -m {task.__name__} ")
-    assert "(default: 128)" in shown and "None" not in shown
+    assert f"(default: {hidden})" in shown and "None" not in shown
 
 
 def test_version(capsys):
@@ -209,7 +227,9 @@ def test_a_folder_that_cannot_be_written_ends_the_run_before_training(task, tmp_
     monkeypatch.setattr(pyrnn.Sequential, "fit", lambda *_, **__: pytest.fail("trained"))
     file = tmp_path / "file"
     file.write_text("")
-    code = {"addition": addition, "textgen": textgen}[task].main([*TASKS[task], "--out", str(file / "out")])
+    code = {"addition": addition, "forecast": forecast, "textgen": textgen}[task].main(
+        [*TASKS[task], "--out", str(file / "out")]
+    )
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
     assert err == f"{task}: --out {file / 'out'} cannot be written: Not a directory\n"
