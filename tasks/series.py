@@ -107,7 +107,7 @@ def read_csv(
                 "and has no neighbours to interpolate between"
             )
         values[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), values[~missing])
-    return Series(name, "", "value", values)
+    return Series(name, "", "row", values)
 
 
 def _rows(file: TextIO, source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
