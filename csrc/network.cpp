@@ -89,6 +89,10 @@ void Network<T>::begin(Mode mode, Batch& batch) {
     ragged_.order(batch.index, batch.n, batch.spans, batch.x.shape[1]);
     batch.index = ragged_.index();
   }
+  if (mode != Mode::predict) {
+    check_rows(*batch.y, "y", batch.index, batch.n);
+    planned_ &= !loss_->wants_plan_for(*batch.y);
+  }
   plan(mode, batch);
   if (mode == Mode::predict) return;
   check_targets(batch);
@@ -251,7 +255,6 @@ void Network<T>::check_rows(const ArrayView& a, const char* name, const std::int
 
 template <class T>
 void Network<T>::check_targets(const Batch& batch) const {
-  check_rows(*batch.y, "y", batch.index, batch.n);
   loss_->check_targets(*batch.y, prediction_);
   if (!batch.weights) return;
   check_rows(*batch.weights, "weights", batch.index, batch.n);

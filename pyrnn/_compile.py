@@ -59,8 +59,22 @@ class Compiled:
             raise ValueError(
                 f"compile: {self.loss.name} needs an output of two symbols or more; use binary_crossentropy for one"
             )
+        if self.loss.targets == "labels":
+            self._check_ctc(features, activation)
         for metric in self.metrics:
             self._check_metric(metric)
+
+    def _check_ctc(self, features: int, activation: str) -> None:
+        if activation != "linear":
+            raise ValueError(f"compile: {self.loss.name} needs a last layer without activation, got {activation!r}")
+        if features < 2:
+            raise ValueError(
+                f"compile: {self.loss.name} needs an output of a blank and a symbol or more, got {features}"
+            )
+        if self.metrics:
+            raise ValueError(
+                f"compile: {self.loss.name} goes without metrics, as y has no value for each step, got {self.names[1:]}"
+            )
 
     def _check_metric(self, metric: metrics.Metric) -> None:
         if metric.elementwise and self.loss.targets == "ids":

@@ -90,6 +90,8 @@ def adapt_y(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtyp
         raise ValueError(f"{owner}: y must have as many samples as x, {output[0]}, got {got}")
     if loss.targets == "ids":
         return _adapt_ids(owner, y, loss, output)
+    if loss.targets == "labels":
+        return _adapt_labels(owner, y, loss, output)
     if y.ndim == len(output) - 1 and output[-1] == 1:
         y = y[..., None]
     if y.shape != output:
@@ -123,14 +125,38 @@ def _adapt_ids(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Arr
     return _checked_ids(owner, "y", y, output[-1])
 
 
-def adapt_weights(owner: str, value: object, output: tuple[int, ...], dtype: str) -> Array:
-    """Weights of samples [N] or, for an output [N, T, features], of its steps [N, T].
+def _adapt_labels(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Array:
+    if len(output) != 3:
+        raise ValueError(f"{owner}: the loss {loss.name} needs an output with steps, got {list(output)}")
+    if y.dtype.kind not in "iu" or y.ndim != 2 or y.shape[1] < 1:
+        raise (ValueError if y.dtype.kind in "iu" else TypeError)(
+            f"{owner}: y must be integer labels [{output[0]}, L] for the loss {loss.name}, got {describe(y)}"
+        )
+    _checked_ids(owner, "y", y, output[-1])
+    if (wrong := (y[:, :-1] == 0) & (y[:, 1:] != 0)).any():
+        row, step = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{owner}: zeros in y may only follow the labels, got {y[row, step + 1]} after one in row {row}"
+        )
+    needed = np.count_nonzero(y, axis=1) + np.count_nonzero((y[:, 1:] == y[:, :-1]) & (y[:, 1:] != 0), axis=1)
+    if needed.max() > output[1]:
+        row = int(needed.argmax())
+        raise ValueError(
+            f"{owner}: y must have labels that fit the output's {output[1]} steps; those of row {row}, and a blank between"
+            f" equal ones, need {needed[row]}"
+        )
+    return y
+
+
+def adapt_weights(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtype: str) -> Array:
+    """Weights of samples [N] or, for an output [N, T, features] and any loss but CTC, of its steps [N, T].
 
     Raises TypeError or ValueError for a wrong shape or dtype, NaN and infinity.
     """
     weights = as_array(owner, "sample_weight", value)
-    if weights.shape not in (output[:1], output[:-1]):
-        wanted = " or ".join(str(list(shape)) for shape in dict.fromkeys((output[:1], output[:-1])))
+    shapes = [output[:1]] if loss.targets == "labels" else list(dict.fromkeys((output[:1], output[:-1])))
+    if weights.shape not in shapes:
+        wanted = " or ".join(str(list(shape)) for shape in shapes)
         raise ValueError(f"{owner}: sample_weight must be {wanted}, got {describe(weights)}")
     check_finite(owner, "sample_weight", weights, dtype)
     return weights.astype(dtype, copy=False)
@@ -145,7 +171,7 @@ def weights_of_classes(owner: str, value: object, y: Array, loss: Loss, output: 
     if not isinstance(value, dict) or not value:
         raise TypeError(f"{owner}: class_weight must be a dictionary of class to weight, got {value!r}")
     symbols = output[-1]
-    if symbols > 1 and loss.targets == "probabilities":
+    if symbols > 1 and loss.targets in ("probabilities", "labels"):
         raise ValueError(
             f"{owner}: class_weight needs one class for each y, which {loss.name} of {symbols} outputs lacks; use sample_weight"
         )

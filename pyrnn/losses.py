@@ -11,6 +11,7 @@ from ._checks import choice, flag, real, refuse_unknown
 from ._registry import Configured, resolve, snake_case
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
     "Huber",
@@ -23,10 +24,10 @@ __all__ = [
 
 
 class Loss(Configured):
-    """Base of all. `targets` says what y holds: ids, distributions over symbols, probabilities, or any values."""
+    """Base of all. `targets` says what y holds: ids, distributions over symbols, probabilities, labels, or any values."""
 
     engine_name: str
-    targets: Literal["ids", "distributions", "probabilities", "values"]
+    targets: Literal["ids", "distributions", "probabilities", "values", "labels"]
     from_logits = False
 
     def __init__(
@@ -160,6 +161,21 @@ class Huber(Loss):
         return {"from_logits": False, "delta": self.delta}
 
 
+class CTC(Loss):
+    """Connectionist temporal classification: -log p(labels), summed over all ways to spread them over the steps.
+
+    The output [N, T, V] is logits, of a last layer without activation; symbol 0 is the blank. y holds integer labels [N, L]
+    from 1 to V - 1, padded with zeros at the end; T must be as long as the labels, with a step more between two equal ones.
+    The mean is over samples, not steps (Graves et al. 2006, equation 12); weights are of samples, and there are no metrics.
+
+    >>> CTC().targets
+    'labels'
+    """
+
+    engine_name = "ctc"
+    targets = "labels"
+
+
 _CLASSES: dict[str, type[Loss]] = {
     "categorical_crossentropy": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
@@ -167,6 +183,7 @@ _CLASSES: dict[str, type[Loss]] = {
     "mean_squared_error": MeanSquaredError,
     "mean_absolute_error": MeanAbsoluteError,
     "huber": Huber,
+    "ctc": CTC,
     "bce": BinaryCrossentropy,
     "mse": MeanSquaredError,
     "MSE": MeanSquaredError,

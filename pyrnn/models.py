@@ -288,7 +288,9 @@ class Sequential(Stack):
         self._settle(compiled)
         output = self._output_for(adapted)
         y = _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values)
-        weights = None if sample_weight is None else _data.adapt_weights(caller, sample_weight, output, self.dtype)
+        weights = None
+        if sample_weight is not None:
+            weights = _data.adapt_weights(caller, sample_weight, compiled.loss, output, self.dtype)
         return Data(adapted, y, weights)
 
     def _weigh_classes(self, caller: str, data: Data, class_weight: object, compiled: Compiled) -> Data:

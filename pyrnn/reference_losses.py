@@ -68,6 +68,43 @@ def huber(x: Floats, y: Floats, delta: float = 1.0) -> tuple[Floats, Floats]:
     return losses.mean(axis=-1), np.clip(e, -delta, delta) / x.shape[-1]
 
 
+def ctc(z: Floats, labels: Ids) -> tuple[Floats, Floats]:
+    """Connectionist temporal classification of each row: Graves et al. 2006, the blank being symbol 0.
+
+    z [B, T, V] logits; labels [B, L] from 1 on, padded with zeros. Returns -log p [B] and its gradient by z [B, T, V].
+    The numbers are the paper's equations; probabilities are kept as logarithms, which do not underflow.
+
+    >>> loss, dz = ctc(np.zeros((1, 2, 2)), np.array([[1]]))  # 3 of 4 paths, 11, 10 and 01, are the label 1
+    >>> np.exp(-loss), dz.round(4)
+    (array([0.75]), array([[[ 0.1667, -0.1667],
+            [ 0.1667, -0.1667]]]))
+    """
+    log_y = z - z.max(axis=-1, keepdims=True)
+    log_y -= np.log(np.exp(log_y).sum(axis=-1, keepdims=True))
+    losses, dz = np.empty(len(z)), softmax(z)
+    for b, row in enumerate(labels):
+        states = np.zeros(2 * np.count_nonzero(row) + 1, int)  # l': a blank before, between and after the labels
+        states[1::2] = row[row != 0]
+        T, S = z.shape[1], len(states)
+        may_skip = [s >= 2 and states[s] not in (0, states[s - 2]) for s in range(S)]
+        alpha, beta = np.full((2, T, S), -np.inf)
+        alpha[0, :2] = log_y[b, 0, states[:2]]  # (5)
+        beta[-1, -2:] = log_y[b, -1, states[-2:]]  # (9)
+        for t in range(1, T):
+            for s in range(S):  # (6), (7)
+                before = alpha[t - 1, max(0, s - 1 - may_skip[s]) : s + 1]
+                alpha[t, s] = np.logaddexp.reduce(before) + log_y[b, t, states[s]]
+        for t in range(T - 2, -1, -1):
+            for s in range(S):  # (10), (11)
+                after = beta[t + 1, s : s + 2 + (s + 2 < S and may_skip[s + 2])]
+                beta[t, s] = np.logaddexp.reduce(after) + log_y[b, t, states[s]]
+        losses[b] = -np.logaddexp.reduce(alpha[-1, -2:])  # (8)
+        share = np.exp(alpha + beta - log_y[b][:, states] + losses[b])  # (14): of all paths, in state s at step t
+        for s, symbol in enumerate(states):
+            dz[b, :, symbol] -= share[:, s]  # (16)
+    return losses, dz
+
+
 def top_k_accuracy(p: Floats, ids: Ids, k: int, weights: Floats | None = None) -> float:
     """How often fewer than k outputs are larger than that of the wanted symbol. p [..., V], ids and weights [...].
 

@@ -323,7 +323,7 @@ def test_clip_by_global_norm_of_zeros_is_zeros():
 @pytest.mark.skipif(bool(os.environ.get("PYRNN_ISA")), reason="an instruction set is forced: this is the inner run")
 def test_every_instruction_set():
     """The same tests and the goldens again, for the instruction sets that this processor has but does not prefer."""
-    files = [f"tests/test_{name}.py" for name in ("functions", "activations", "goldens", "losses")]
+    files = [f"tests/test_{name}.py" for name in ("functions", "activations", "goldens", "losses", "ctc")]
     for isa in pyrnn.cpu_info()["available"]:
         if isa != pyrnn.cpu_info()["isa"]:
             result = subprocess.run(

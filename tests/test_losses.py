@@ -286,6 +286,7 @@ REFUSED = {
     "MeanSquaredError": ["dtype"],
     "MeanAbsoluteError": ["dtype"],
     "Huber": ["dtype"],
+    "CTC": ["dtype"],
 }
 
 

@@ -120,12 +120,14 @@ Objective objective(const std::string& loss, bool from_logits, const std::vector
                                  {"binary_crossentropy", LossKind::binary_crossentropy},
                                  {"mean_squared_error", LossKind::mean_squared_error},
                                  {"mean_absolute_error", LossKind::mean_absolute_error},
-                                 {"huber", LossKind::huber}}),
+                                 {"huber", LossKind::huber},
+                                 {"ctc", LossKind::ctc}}),
               from_logits,
               false,
               {},
               label_smoothing,
               delta};
+  if (o.loss == LossKind::ctc && !metrics.empty()) throw py::value_error("the loss ctc goes without metrics");
   for (const py::dict& metric : metrics) {
     o.metrics.push_back(metric_spec(metric));
     if (o.metrics.back().kind == MetricKind::crossentropy && o.loss != LossKind::crossentropy)

@@ -144,6 +144,8 @@ struct Kernels {
   // The same of Huber's loss, and of binary cross-entropy of logits z, y moved to y (1 - smoothing) + smoothing / 2
   double (*huber)(Index n, T delta, T factor, const T* x, const T* y, T* grad);
   double (*binary_crossentropy)(Index n, T smoothing, T factor, const T* z, const T* y, T* grad);
+  // to[s] = log(exp(stay[s]) + exp(next[s]) + exp(skip[s] + may_skip[s])) + emission[s]; all finite
+  void (*ctc_step)(Index n, const T* stay, const T* next, const T* skip, const T* may_skip, const T* emission, T* to);
 
   // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,

@@ -53,6 +53,7 @@ constexpr Kernels<T> table() {
           absolute_error<T>,
           huber<T>,
           binary_crossentropy<T>,
+          ctc_step<T>,
           dropout_mask<T>,
           sgd<T>,
           rmsprop<T>,

@@ -80,3 +80,18 @@ static double binary_crossentropy(Index n, T smoothing, T factor, const T* z, co
   };
   return sum_by_registers(n, z, y, loss, grad);
 }
+
+// log(exp(a) + exp(b))
+template <class T>
+static inline Vec<T> log_add(Vec<T> a, Vec<T> b) {
+  const Vec<T> difference = (Vec<T>)((Bits<T>)(a - b) | (Bits<T>)set1<T>(T(-0.0)));
+  return greater(a, b) + log_of_one_plus<T>(exponential<T>(difference));
+}
+
+template <class T>
+static void ctc_step(Index n, const T* stay, const T* next, const T* skip, const T* may_skip, const T* emission,
+                     T* to) {
+  map(
+      n, [](Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, Vec<T> e) { return log_add<T>(log_add<T>(a, b), c + d) + e; }, to,
+      stay, next, skip, may_skip, emission);
+}

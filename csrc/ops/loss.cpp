@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "ctc.h"
+
 namespace pyrnn {
 
 namespace {
@@ -33,6 +35,10 @@ Loss<T>::Loss(const Objective& objective) : objective_(objective) {
 
 template <class T>
 void Loss<T>::check_targets(const ArrayView& y, const Signal<T>& prediction) const {
+  if (objective_.loss == LossKind::ctc) {
+    if (prediction.sequence && y.is_integer() && y.ndim == 2) return;
+    throw std::invalid_argument("y must be integer labels [N, L] of a sequence, got shape " + shape_of(y));
+  }
   const int leading = prediction.sequence ? 2 : 1;
   const bool steps_fit = !prediction.sequence || (y.ndim > 1 && y.shape[1] == prediction.steps);
   const bool ids = objective_.loss == LossKind::crossentropy && y.is_integer() && y.ndim == leading;
@@ -46,8 +52,9 @@ void Loss<T>::check_targets(const ArrayView& y, const Signal<T>& prediction) con
 
 template <class T>
 void Loss<T>::check_weights(const ArrayView& weights, const Signal<T>& prediction) const {
-  if (weights.ndim == 1 || (weights.ndim == 2 && prediction.sequence && weights.shape[1] == prediction.steps)) return;
-  const std::string steps = prediction.sequence ? " or [N, " + std::to_string(prediction.steps) + "]" : "";
+  const bool by_step = prediction.sequence && objective_.loss != LossKind::ctc;
+  if (weights.ndim == 1 || (weights.ndim == 2 && by_step && weights.shape[1] == prediction.steps)) return;
+  const std::string steps = by_step ? " or [N, " + std::to_string(prediction.steps) + "]" : "";
   throw std::invalid_argument("weights must be [N]" + steps + ", got shape " + shape_of(weights));
 }
 
@@ -59,16 +66,27 @@ Index Loss<T>::count(Index features) const {
 }
 
 template <class T>
+bool Loss<T>::wants_plan_for(const ArrayView& y) {
+  if (objective_.loss != LossKind::ctc || y.ndim < 2 || y.shape[1] <= max_labels_) return false;
+  max_labels_ = y.shape[1];
+  return true;
+}
+
+template <class T>
 void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memory) {
   prediction_ = prediction;
   batch_ = plan.batch;
   count_ = count(prediction.features);
   rows_ = batch_;
-  divisor_ = batch_ * prediction.steps;
+  divisor_ = objective_.loss == LossKind::ctc ? batch_ : batch_ * prediction.steps;
   scale_ = T(1) / T(divisor_);
   targets_ = memory.array<T>(batch_ * prediction.stride());
   activated_ = memory.array<T>(batch_ * prediction.stride());
   sums_ = memory.array<double>(batch_ * count_);
+  if (objective_.loss == LossKind::ctc) {
+    labels_ = memory.array<std::int32_t>(batch_ * max_labels_);
+    ctc_room_ = memory.array<double>(batch_ * ctc_room(prediction.steps, max_labels_));
+  }
   if (prediction.grad && !memory.counting())  // its padding stays zero
     std::memset(prediction.grad.base, 0,
                 std::size_t(divide_up(batch_, prediction.grad.height) * prediction.grad.block) * sizeof(T));
@@ -77,6 +95,7 @@ void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memor
 template <class T>
 void Loss<T>::set_steps(Index nonempty, Index steps) {
   rows_ = nonempty;
+  if (objective_.loss == LossKind::ctc) steps = nonempty;
   divisor_ = std::max<Index>(1, prediction_.active ? steps : nonempty * prediction_.steps);
   scale_ = T(1) / T(divisor_);
 }
@@ -84,6 +103,7 @@ void Loss<T>::set_steps(Index nonempty, Index steps) {
 template <class T>
 void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights,
                   const Index* starts) {
+  if (objective_.loss == LossKind::ctc) return run_ctc(y, index, rows, weights);
   const Index stride = prediction_.stride();
   for (Index r = rows.begin; r < rows.end; r++) {
     double* sums = sums_ + r * count_;
@@ -105,6 +125,39 @@ void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, cons
       if (!objective_.metrics.empty()) add_metrics(example, value, weight, sums);
     }
   }
+}
+
+template <class T>
+void Loss<T>::run_ctc(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights) {
+  const Index steps = prediction_.steps;
+  for (Index r = rows.begin; r < rows.end; r++) {
+    const Index own_steps = prediction_.steps_of(r);
+    std::int32_t* labels = labels_ + r * max_labels_;
+    const Index n = read_labels(y, index[r], labels);
+    const double weight = weights ? read_weight(*weights, index[r], 0) : 1;
+    sums_[r] = 0;
+    if (weight != 0 && own_steps > 0)
+      sums_[r] = weight * ctc_loss(prediction_, r, own_steps, labels, n, scale_ * T(weight),
+                                   ctc_room_ + r * ctc_room(steps, max_labels_));
+    else if (prediction_.grad)
+      for (Index t = 0; t < steps; t++) std::fill_n(prediction_.grad.at(t, r), prediction_.features, T(0));
+  }
+}
+
+// Up to the first 0, which pads
+template <class T>
+Index Loss<T>::read_labels(const ArrayView& y, std::int64_t row, std::int32_t* labels) const {
+  for (Index i = 0; i < y.shape[1]; i++) {
+    const char* p = y.data + row * y.strides[0] + i * y.strides[1];
+    labels[i] = with_type(y.dtype, [&](auto type) {
+      if constexpr (std::is_integral_v<decltype(type)>)
+        return read_id<decltype(type)>(p, prediction_.features, "y", row, i);
+      else
+        return std::int32_t(0);  // check_targets admits integers only
+    });
+    if (labels[i] == 0) return i;
+  }
+  return y.shape[1];
 }
 
 template <class T>
@@ -183,8 +236,10 @@ double Loss<T>::loss(const Example<T>& e, double smoothing) const {
       return kernels<T>().absolute_error(n, factor, e.prediction, e.target, e.grad) / double(n);
     case LossKind::huber:
       return kernels<T>().huber(n, T(objective_.delta), factor, e.prediction, e.target, e.grad) / double(n);
+    case LossKind::ctc:
+      break;  // run_ctc
   }
-  throw std::logic_error("Loss: unknown kind");
+  throw std::logic_error("Loss: no loss of single steps");
 }
 
 // -sum_j y_j log softmax(z)_j = (sum y) log sum exp(z) - sum_j y_j z_j        dz = (sum y) softmax(z) - y

@@ -7,7 +7,7 @@
 
 namespace pyrnn {
 
-enum class LossKind { crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error, huber };
+enum class LossKind { crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error, huber, ctc };
 
 struct Objective {
   LossKind loss;
@@ -25,10 +25,13 @@ class Loss {
  public:
   explicit Loss(const Objective& objective);
 
-  // Throws where y does not fit the prediction: ids [N(, T)] for crossentropy, or values of the prediction's shape.
+  // Throws where y does not fit the prediction: ids [N(, T)] for crossentropy, labels [N, L] for ctc, or values of the
+  // prediction's shape.
   void check_targets(const ArrayView& y, const Signal<T>& prediction) const;
-  // Throws unless they are [N] or, for a sequence, [N, T].
+  // Throws unless they are [N] or, for a sequence and any loss but ctc, [N, T].
   void check_weights(const ArrayView& weights, const Signal<T>& prediction) const;
+  // To be asked before plan: whether y has more labels than there is room for, so that plan must come again.
+  bool wants_plan_for(const ArrayView& y);
   void plan(const Signal<T>& prediction, const Plan& plan, Planner& memory);
   // Per-row sums, and in training prediction.grad: the gradient of the mean over all rows and steps of the batch.
   // A weight multiplies the loss of its row or step, and the gradient; the mean's divisor stays the number of steps.
@@ -51,6 +54,8 @@ class Loss {
   double binary_crossentropy_of_probabilities(const Example<T>& example, double smoothing) const;
   void read_target(const ArrayView& y, std::int64_t row, Index t, T* buffer, Example<T>& example) const;
   const T* activated(const T* prediction, T* buffer) const;
+  void run_ctc(const ArrayView& y, const std::int64_t* index, Rows rows, const ArrayView* weights);
+  Index read_labels(const ArrayView& y, std::int64_t row, std::int32_t* labels) const;
   void add_metrics(const Example<T>& example, double value, double weight, double* sums) const;
 
   Objective objective_;
@@ -59,12 +64,15 @@ class Loss {
   Index batch_ = 0;
   Index count_ = 0;
   Signal<T> prediction_;
-  Index rows_ = 0;          // those after them have no steps, and no loss
-  Index divisor_ = 1;       // of the mean: steps of all rows
-  T scale_ = 0;             // of a step's gradient: 1 / divisor
-  T* targets_ = nullptr;    // [B][stride] a row's targets
-  T* activated_ = nullptr;  // [B][stride]
-  double* sums_ = nullptr;  // [B][count], over steps
+  Index rows_ = 0;                  // those after them have no steps, and no loss
+  Index divisor_ = 1;               // of the mean: steps of all rows; ctc: rows
+  T scale_ = 0;                     // of a step's gradient: 1 / divisor
+  T* targets_ = nullptr;            // [B][stride] a row's targets
+  T* activated_ = nullptr;          // [B][stride]
+  double* sums_ = nullptr;          // [B][count], over steps
+  Index max_labels_ = 0;            // ctc
+  std::int32_t* labels_ = nullptr;  // [B][max_labels]
+  double* ctc_room_ = nullptr;      // [B][ctc_room]
 };
 
 }  // namespace pyrnn

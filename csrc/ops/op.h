@@ -43,6 +43,11 @@ struct Signal {
   Index width() const { return round_up(features, kBlock); }
   Index stride() const { return row_stride<T>(features); }
   Index stored_steps() const { return repeated ? 1 : steps; }
+  Index steps_of(Index row) const {
+    Index n = active ? 0 : steps;
+    while (n < steps && row < active[n]) n++;
+    return n;
+  }
   Rows rows_at(Index t, Rows rows) const { return active ? rows.among(active[t]) : rows; }
 };
 

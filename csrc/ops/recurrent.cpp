@@ -116,7 +116,7 @@ void Recurrent<T>::finish(Index t, const Share& share) {
 template <class T>
 void Recurrent<T>::reverse_input(Rows rows) {
   for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0, n = length(r); t < n; t++)
+    for (Index t = 0, n = in_.steps_of(r); t < n; t++)
       if (in_.symbols)
         *ids_.at(t, r) = *in_.ids.at(n - 1 - t, r);
       else
@@ -126,7 +126,7 @@ void Recurrent<T>::reverse_input(Rows rows) {
 template <class T>
 void Recurrent<T>::reverse_input_gradient(Rows rows) {
   for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0, n = length(r); t < n; t++) std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
+    for (Index t = 0, n = in_.steps_of(r); t < n; t++) std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
 }
 
 // The part of the products that comes from x, into its columns of panel p

@@ -141,12 +141,6 @@ class Recurrent : public Op<T> {
   void finish(Index t, const Share& share);
   OuterSum<T> input_sum(const GradientPiece& piece) const;
   Index tasks_per_group() const;
-  // Steps of a row of a ragged batch
-  Index length(Index row) const {
-    Index t = 0;
-    while (t < steps_ && row < in_.active[t]) t++;
-    return t;
-  }
   // x's rows by the step that reads them
   template <class U>
   RowArray<U> in_order(const RowArray<U>& rows) const {

@@ -1,4 +1,4 @@
-"""Make objective.npz, metrics.npz and weighted.npz: losses with their options and weights, metrics, and weighted training.
+"""Make objective.npz, ctc.npz, metrics.npz and weighted.npz: losses with options and weights, metrics, weighted training.
 
 It runs as make_goldens.py does, which says how the files are laid out.
 """
@@ -97,6 +97,51 @@ def objective():
     return cases
 
 
+# ------------------------------------------------------------------------------------------------------------------ CTC
+
+
+def ctc_keras(inputs):
+    if keras.config.floatx() == "float64":
+        return {}  # taken through float32 on JAX
+
+    def objective(z):
+        value = keras.losses.CTC()(inputs["y"], z, sample_weight=inputs.get("weights"))
+        return value, {"loss": value}
+
+    return jax_gradients(objective, {"z": inputs["z"]})
+
+
+def ctc_torch(inputs):
+    y, weights = torch.tensor(inputs["y"]), torch.tensor(inputs.get("weights", 1.0), dtype=torch.float64)
+
+    def objective(z):
+        steps = torch.full((len(z),), z.shape[1])
+        log_p = torch.log_softmax(z, -1).transpose(0, 1)
+        value = (F.ctc_loss(log_p, y, steps, (y != 0).sum(1), blank=0, reduction="none") * weights).mean()
+        return value, {"loss": value}
+
+    return torch_gradients(objective, {"z": inputs["z"]})
+
+
+def ctc():
+    rng = np.random.default_rng(14)
+    cases = {}
+    for case, (B, T, V, L) in [
+        ("small", (4, 6, 4, 3)),
+        ("tight", (5, 5, 4, 3)),
+        ("long", (3, 60, 11, 17)),
+        ("weighted", (6, 9, 5, 4)),
+    ]:
+        y = rng.integers(1, V, size=(B, L))
+        y[np.arange(L) >= rng.integers(0, L + 1, size=(B, 1))] = 0
+        y[0] = 1  # with blanks between: as long as "tight" allows
+        inputs = {"z": normal(rng, B, T, V) * 3, "y": y}
+        if case == "weighted":
+            inputs["weights"] = rng.choice([0, 0.5, 2], size=B).astype(np.float32)
+        cases[case] = {}, inputs, {"keras": ctc_keras, "torch": ctc_torch}
+    return cases
+
+
 # -------------------------------------------------------------------------------------------------------------- Metrics
 
 METRICS = {
@@ -188,5 +233,5 @@ def weighted():
 
 if __name__ == "__main__":
     assert goldens.VERSIONS["keras"].startswith("3.15")
-    for make in (objective, metrics, weighted):
+    for make in (objective, ctc, metrics, weighted):
         save(make.__name__, make())
