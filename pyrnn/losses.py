@@ -185,6 +185,7 @@ _CLASSES: dict[str, type[Loss]] = {
     "huber": Huber,
     "ctc": CTC,
     "bce": BinaryCrossentropy,
+    "BCE": BinaryCrossentropy,
     "mse": MeanSquaredError,
     "MSE": MeanSquaredError,
     "mae": MeanAbsoluteError,

@@ -188,6 +188,24 @@ void digest_updates(Numbers& numbers) {
   hash.print<T>("kernel updates");
 }
 
+template <class T>
+void digest_losses(Numbers& numbers) {
+  const std::vector<T> x = numbers.values<T>(kValues, 10), y = numbers.values<T>(kValues),
+                       z = numbers.values<T>(kValues, 100);
+  std::vector<T> grad(kValues, T(0));
+  Hash hash;
+  const auto add = [&](Index n, double loss) { hash.add(&loss, 1), hash.add(grad.data(), n); };
+  for (const Index n : {1, 15, 16, 17, 1000}) {
+    add(n, kernels<T>().squared_error(n, T(0.3), x.data(), y.data(), grad.data()));
+    add(n, kernels<T>().absolute_error(n, T(0.3), x.data(), y.data(), grad.data()));
+    add(n, kernels<T>().huber(n, T(0.7), T(0.3), x.data(), y.data(), grad.data()));
+    add(n, kernels<T>().binary_crossentropy(n, T(0.1), T(0.3), x.data(), y.data(), grad.data()));
+    kernels<T>().ctc_step(n, x.data(), y.data(), z.data(), x.data(), y.data(), grad.data());
+    hash.add(grad.data(), n);
+  }
+  hash.print<T>("kernel losses");
+}
+
 // ---- networks ------------------------------------------------------------------------------------------------------
 
 struct Weight {
@@ -393,6 +411,7 @@ void digest_all() {
     digest_reductions<T>(numbers);
     digest_cells<T>(numbers);
     digest_updates<T>(numbers);
+    digest_losses<T>(numbers);
   }
   for (const Case& c : cases()) digest<T>(c, numbers);
 }
