@@ -28,6 +28,7 @@ double read_weight(const ArrayView& weights, std::int64_t row, Index t) {
 template <class T>
 Loss<T>::Loss(const Objective& objective) : objective_(objective) {
   for (const MetricSpec& metric : objective.metrics) {
+    activates_ |= objective.activation_inside && reads_activated(metric);
     any_weighted_ |= metric.weighted;
     wants_crossentropy_ |= metric.kind == MetricKind::crossentropy;
   }
@@ -118,7 +119,7 @@ void Loss<T>::run(const ArrayView& y, const std::int64_t* index, Rows rows, cons
       Example<T> example{prediction_.features, prediction, nullptr, 0, prediction, nullptr, scale_};
       if (prediction_.grad) example.grad = prediction_.grad.at(t, r);
       read_target(y, index[r], in_y, targets_ + r * stride, example);
-      if (objective_.activation_inside) example.activated = activated(prediction, activated_ + r * stride);
+      if (activates_) example.activated = activated(prediction, activated_ + r * stride);
       const double weight = weights ? read_weight(*weights, index[r], in_y) : 1;
       const double value = weighted_loss(example, weight);
       if (weight != 0) sums[0] += weight * value;

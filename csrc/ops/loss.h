@@ -59,6 +59,7 @@ class Loss {
   void add_metrics(const Example<T>& example, double value, double weight, double* sums) const;
 
   Objective objective_;
+  bool activates_ = false;           // the last activation is made up for, for a metric that reads it
   bool any_weighted_ = false;        // of the metrics
   bool wants_crossentropy_ = false;  // a metric does, without label smoothing
   Index batch_ = 0;

@@ -63,6 +63,11 @@ Index statistics_of(const MetricSpec& metric, Index features) {
   return metric.kind == MetricKind::r2_score ? 3 * features : 1;
 }
 
+bool reads_activated(const MetricSpec& metric) {
+  return metric.kind != MetricKind::categorical_accuracy && metric.kind != MetricKind::top_k_accuracy &&
+         metric.kind != MetricKind::crossentropy;
+}
+
 template <class T>
 void add_statistics(const MetricSpec& metric, const Example<T>& e, double crossentropy, double weight,
                     double* statistics) {

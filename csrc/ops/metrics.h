@@ -38,6 +38,9 @@ struct Example {
 // r2_score has y, y^2 and the squared error of each feature, [3][F]; the others have one.
 Index statistics_of(const MetricSpec& metric, Index features);
 
+// Whether it reads Example::activated, which no accuracy by place needs
+bool reads_activated(const MetricSpec& metric);
+
 // statistics += weight * those of the example. `crossentropy` is the example's, for the metric of that name.
 template <class T>
 void add_statistics(const MetricSpec& metric, const Example<T>& example, double crossentropy, double weight,
