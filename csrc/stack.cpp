@@ -3,6 +3,8 @@
 #include "ops/dense.h"
 #include "ops/gru.h"
 #include "ops/lstm.h"
+#include "ops/normalization.h"
+#include "ops/pooling.h"
 #include "ops/simple.h"
 #include "ops/simple_rnn.h"
 
@@ -50,6 +52,12 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       throw std::invalid_argument(std::string("Network: ") + what + " must be at least 1, got " + std::to_string(n));
     return n;
   };
+  auto pool = [&](const char* layer, Op<T>* op) {
+    add(op);
+    if (!sequence) throw std::invalid_argument(std::string("Network: ") + layer + " needs a sequence, got [B, F]");
+    sequence = false;
+    whole_sequence = layer;
+  };
   op_of_spec.push_back(ops.size());
   switch (spec.kind) {
     case OpKind::embedding:
@@ -81,13 +89,32 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
     case OpKind::dropout:
       if (!(spec.rate >= 0 && spec.rate < 1))
         throw std::invalid_argument("Network: rate of dropout must be in [0, 1), got " + std::to_string(spec.rate));
-      add(new Dropout<T>(spec.rate, spec.seed));
+      add(new Dropout<T>(spec.rate, spec.seed, spec.per_sequence));
       break;
     case OpKind::repeat_vector:
       if (sequence) throw std::invalid_argument("Network: repeat_vector needs [B, F], got a sequence");
       add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && is_recurrent(*next))));
       sequence = true;
       fixed_steps = spec.units;
+      whole_sequence = "RepeatVector";
+      break;
+    case OpKind::flatten:
+      add(new Flatten<T>(positive(spec.units, "steps of flatten")));
+      features *= spec.units;
+      if (sequence) whole_sequence = "Flatten";
+      sequence = false;
+      break;
+    case OpKind::average_pool:
+      pool("GlobalAveragePooling1D", new AveragePool<T>());
+      break;
+    case OpKind::max_pool:
+      pool("GlobalMaxPooling1D", new MaxPool<T>());
+      break;
+    case OpKind::layer_norm:
+      if (!(spec.epsilon > 0))
+        throw std::invalid_argument("Network: epsilon of layer_norm must be positive, got " +
+                                    std::to_string(spec.epsilon));
+      add(new LayerNorm<T>(features, spec.epsilon, spec.center, spec.scale));
       break;
   }
   work += ops[op_of_spec.back()]->work();

@@ -6,11 +6,25 @@
 
 namespace pyrnn {
 
-enum class OpKind { embedding, lstm, gru, simple_rnn, dense, activation, dropout, repeat_vector, one_hot };
+enum class OpKind {
+  embedding,
+  lstm,
+  gru,
+  simple_rnn,
+  dense,
+  activation,
+  dropout,
+  repeat_vector,
+  one_hot,
+  flatten,
+  average_pool,
+  max_pool,
+  layer_norm
+};
 
 struct OpSpec {
   OpKind kind;
-  Index units = 0;  // of recurrent cells and dense; output_dim of embedding; n of repeat_vector
+  Index units = 0;  // of recurrent cells and dense; output_dim of embedding; n of repeat_vector; steps of flatten
   bool return_sequences = false;
   bool use_bias = true;
   bool go_backwards = false;
@@ -19,6 +33,9 @@ struct OpSpec {
   Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru
   double rate = 0;                                        // of dropout
   std::uint64_t seed = 0;
+  bool per_sequence = false;         // of dropout
+  double epsilon = 0;                // of layer_norm
+  bool center = true, scale = true;  // of layer_norm
 };
 
 template <class T>
@@ -30,8 +47,9 @@ struct Stack {
   std::vector<std::size_t> op_of_spec;  // the op that holds the weights of each spec
   Index features;                       // of the signal after the last op
   bool sequence;
-  Index fixed_steps = 0;  // steps that a repeat_vector set, 0: those of x
-  double work = 0;        // multiply-adds of a row and step
+  Index fixed_steps = 0;                 // steps that a repeat_vector set, 0: those of x
+  double work = 0;                       // multiply-adds of a row and step
+  const char* whole_sequence = nullptr;  // the layer, if any, that needs all steps before it answers
 
   // Throws std::invalid_argument where x holds ids and the first op cannot take them.
   void check_input(bool symbols) const;

@@ -25,8 +25,9 @@ Stream<T>::Stream(Network<T>& network, Index batch)
   if (batch < 1) throw std::invalid_argument("stream: batch_size must be at least 1, got " + std::to_string(batch));
   if (!network.input_spec().sequence)
     throw std::invalid_argument("stream: the model must read sequences [B, T, F], but it reads [B, F]");
-  if (stack_.fixed_steps)
-    throw std::invalid_argument("stream: a model with RepeatVector needs its whole sequence before it answers");
+  if (stack_.whole_sequence)
+    throw std::invalid_argument(std::string("stream: a model with ") + stack_.whole_sequence +
+                                " needs its whole sequence before it answers");
   for (const OpSpec& spec : network.specs())
     if (spec.go_backwards)
       throw std::invalid_argument("stream: a layer with go_backwards=True needs the last step of its sequence first");

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from pyrnn import Input, Sequential, layers
+
 settings.register_profile("pyrnn", derandomize=True, deadline=None, database=None)
 settings.load_profile("pyrnn")
 
@@ -11,3 +13,28 @@ settings.load_profile("pyrnn")
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20150806)
+
+
+@pytest.fixture
+def run_layer():
+    """run_layer(layer, x, dy, *weights) -> y, dx and the weights' gradients, as the engine trains them.
+
+    Below the layer stands a Dense one whose kernel is x, since what it reads is the identity matrix. The targets of the
+    squared error are such that its gradient by y is dy, and gradient descent at rate 1 moves every weight by its gradient.
+    """
+
+    def run(layer, x, dy, *weights):
+        rows = x.reshape(-1, x.shape[-1])
+        identity = np.eye(len(rows), dtype=x.dtype).reshape(*x.shape[:-1], len(rows))
+        below = layers.Dense(x.shape[-1], use_bias=False)
+        model = Sequential([Input(identity.shape[1:]), below, layer], dtype=str(x.dtype))
+        before = [rows, *weights]
+        model.set_weights(before)
+        y = model.predict(identity, batch_size=len(x), verbose=0)
+        model.compile("sgd", "mse")
+        model.optimizer.learning_rate = 1.0
+        model.train_on_batch(identity, y - dy * (dy.size / 2))
+        dx, *others = (w - after for w, after in zip(before, model.get_weights(), strict=True))
+        return y, dx.reshape(x.shape), *others
+
+    return run

@@ -8,6 +8,7 @@ import pytest
 
 import pyrnn
 from pyrnn import _core, layers, optimizers
+from pyrnn import _reference_layers as ref_layers
 from pyrnn import reference as ref
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
@@ -27,6 +28,7 @@ def load(name):
     return cases
 
 
+LAYERS = load("layers")
 LSTM, DENSE, LOSSES, OPTIMIZERS, MODELS = map(load, ("lstm", "dense", "losses", "optimizers", "models"))
 
 
@@ -183,6 +185,50 @@ def test_optimizers_of_network(options, given, expected, dtype, who):
         assert_close(w[:-1], expected["w0"][step], dtype, f"w0 after step {step + 1}")
         assert_close(w[-1], expected["w1"][step], dtype, f"w1 after step {step + 1}")
     assert network.get_optimizer_state()["iterations"] == 3
+
+
+# --------------------------------------------------------------------------------------------- Layers without a kernel
+
+
+def reference_layer(options, given):
+    """y, dx and the weights' gradients."""
+    x, dy = given["x"], given["dy"]
+    match options["layer"]:
+        case "LayerNormalization":
+            gamma, beta = given.get("gamma", np.ones(x.shape[-1])), given.get("beta", np.zeros(x.shape[-1]))
+            epsilon = options.get("epsilon", 1e-3)
+            gradients = dict(
+                zip(
+                    ("dx", "dgamma", "dbeta"),
+                    ref_layers.layer_normalization_backward(dy, x, gamma, epsilon),
+                    strict=True,
+                )
+            )
+            return {"y": ref_layers.layer_normalization_forward(x, gamma, beta, epsilon), **gradients}
+        case "GlobalAveragePooling1D":
+            y, dx = ref_layers.global_average_pooling_forward(x), ref_layers.global_average_pooling_backward(dy, x)
+        case "GlobalMaxPooling1D":
+            y, dx = ref_layers.global_max_pooling_forward(x), ref_layers.global_max_pooling_backward(dy, x)
+        case "Flatten":
+            y, dx = x.reshape(dy.shape), dy.reshape(x.shape)
+        case "Activation":
+            y = ref.activate(x, options["activation"])
+            dx = ref.activate_backward(dy, x if options["activation"] == "silu" else y, options["activation"])
+    return {"y": y, "dx": dx}
+
+
+@goldens(LAYERS)
+def test_layers(options, given, expected, dtype, who, run_layer):
+    _, given = implementation(who, given, dtype)
+    if who == "reference":
+        actual = reference_layer(options, given)
+    else:
+        names = [name for name in ("gamma", "beta") if name in given]
+        layer = getattr(layers, options["layer"])(**{key: value for key, value in options.items() if key != "layer"})
+        results = run_layer(layer, given["x"], given["dy"], *(given[name] for name in names))
+        actual = dict(zip(("y", "dx", *(f"d{name}" for name in names)), results, strict=True))
+    for name, value in expected.items():
+        assert_close(actual[name], value, dtype, name)
 
 
 # --------------------------------------------------------------------------------------------------------- Whole models

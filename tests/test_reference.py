@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrnn import _reference_layers as ref_layers
 from pyrnn import reference as ref
 
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
@@ -179,6 +180,27 @@ def test_no_overflow(z):
     loss, dz = ref.crossentropy(np.array([[z, 0.0]]), np.array([1]))
     assert loss == pytest.approx(max(z, 0.0) + np.log1p(np.exp(-abs(z))))
     assert np.isfinite(dz).all()
+
+
+# --------------------------------------------------------------------------------------------- Layers without a kernel
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (3, 7), (2, 3, 5)])
+def test_layer_normalization_backward(rng, shape):
+    x, dy, gamma, beta = rng.normal(size=shape), rng.normal(size=shape), *rng.normal(size=(2, shape[-1]))
+    names = ("x", "gamma", "beta")
+    analytic = dict(zip(names, ref_layers.layer_normalization_backward(dy, x, gamma, 0.1), strict=True))
+    arrays = dict(zip(names, (x, gamma, beta), strict=True))
+    assert_gradients(lambda: np.sum(dy * ref_layers.layer_normalization_forward(x, gamma, beta, 0.1)), analytic, arrays)
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 4)])
+def test_global_pooling_backward(rng, shape, kind):
+    forward = getattr(ref_layers, f"global_{kind}_pooling_forward")
+    x, dy = rng.normal(size=shape), rng.normal(size=(shape[0], shape[2]))
+    analytic = {"x": getattr(ref_layers, f"global_{kind}_pooling_backward")(dy, x)}
+    assert_gradients(lambda: np.sum(dy * forward(x)), analytic, {"x": x})
 
 
 # ----------------------------------------------------------------------------------------------------------- Optimizers

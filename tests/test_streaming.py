@@ -32,6 +32,13 @@ STACKS = {
     ),
     "dense first": lambda: model_of(layers.Dense(6), layers.LSTM(15)),
     "float64": lambda: model_of(layers.LSTM(31), layers.Dense(2), dtype="float64"),
+    "normalised": lambda: model_of(
+        layers.LSTM(17, return_sequences=True),
+        layers.LayerNormalization(),
+        layers.SpatialDropout1D(0.5),
+        layers.LSTM(5),
+        layers.Activation("hard_sigmoid"),
+    ),
     "no recurrence": lambda: model_of(layers.Dense(4, activation="sigmoid")),
 }
 

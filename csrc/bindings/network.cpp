@@ -38,13 +38,17 @@ OpSpec op_spec(const py::dict& d) {
                                      {"activation", OpKind::activation},
                                      {"dropout", OpKind::dropout},
                                      {"repeat_vector", OpKind::repeat_vector},
-                                     {"one_hot", OpKind::one_hot}});
+                                     {"one_hot", OpKind::one_hot},
+                                     {"flatten", OpKind::flatten},
+                                     {"average_pool", OpKind::average_pool},
+                                     {"max_pool", OpKind::max_pool},
+                                     {"layer_norm", OpKind::layer_norm}});
   OpSpec spec{kind};
   if (kind == OpKind::lstm || kind == OpKind::gru || kind == OpKind::simple_rnn) spec.activation = Activation::tanh;
   for (const auto& [key, value] : d) {
     const std::string name = key.cast<std::string>();
     if (name == "op") continue;
-    if (name == "units" || name == "output_dim" || name == "n")
+    if (name == "units" || name == "output_dim" || name == "n" || name == "steps")
       spec.units = value.cast<Index>();
     else if (name == "return_sequences")
       spec.return_sequences = value.cast<bool>();
@@ -62,6 +66,14 @@ OpSpec op_spec(const py::dict& d) {
       spec.rate = value.cast<double>();
     else if (name == "seed")
       spec.seed = value.cast<std::uint64_t>();
+    else if (name == "per_sequence")
+      spec.per_sequence = value.cast<bool>();
+    else if (name == "epsilon")
+      spec.epsilon = value.cast<double>();
+    else if (name == "center")
+      spec.center = value.cast<bool>();
+    else if (name == "scale")
+      spec.scale = value.cast<bool>();
     else
       throw py::value_error("op " + d["op"].cast<std::string>() + " has no option " + name);
   }

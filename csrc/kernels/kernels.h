@@ -97,6 +97,19 @@ struct CellStep {
   T* reset_h;               // [rows, h_stride] gru with reset before: r h_prev forward, its gradient backward
 };
 
+// Layer normalisation of `rows` rows
+template <class T>
+struct Normalize {
+  Index rows;
+  Index features;
+  const T* x;  // [rows, stride]
+  T* y;        // [rows, stride]
+  Index stride;
+  const T *gamma, *beta;  // [features]
+  T epsilon;
+  T* moments;  // [rows, 2] mean and 1 / sqrt(variance + epsilon): out of forward, in of backward
+};
+
 // The numbers of an optimizer's rule (Keras 3's names); each rule reads its own.
 template <class T>
 struct UpdateRule {
@@ -137,6 +150,19 @@ struct Kernels {
   void (*activate_backward)(Activation, Index rows, Index features, const T* y, const T* dy, T* dx, Index stride);
   // maximum and sum of exp(x - maximum) over `features` values
   void (*log_sum_exp)(Index features, const T* x, T* maximum, T* sum);
+
+  // y = gamma (x - mean) / sqrt(variance + epsilon) + beta along each row; padding of y stays as it is
+  void (*normalize)(const Normalize<T>&);
+  // dx of it, both [rows, stride]; reads no y
+  void (*normalize_backward)(const Normalize<T>&, const T* dy, T* dx);
+  // dgamma, dbeta [kBlock] += the sums over rows that are their gradients, for the features that begin at x and dy
+  void (*normalize_gradient)(Index rows, const T* x, const T* dy, Index stride, const T* moments, T* dgamma, T* dbeta);
+
+  // into = max(into, x) of n values, n a multiple of kBlock
+  void (*maximum)(Index n, const T* x, T* into);
+  // dx[t] = x[t] == y ? dy / (steps where x is y) : 0 of one row; n a multiple of kBlock; x_step, dx_step from t to t
+  void (*maximum_backward)(Index steps, Index n, const T* x, Index x_step, const T* y, const T* dy, T* dx,
+                           Index dx_step);
 
   // Sum over n of (x - y)^2 or |x - y|; grad (or null) = its derivative by x, times factor
   double (*squared_error)(Index n, T factor, const T* x, const T* y, T* grad);

@@ -25,6 +25,8 @@ namespace {
 #include "gru.h"
 #include "loss.h"
 #include "lstm.h"
+#include "normalization.h"
+#include "pooling.h"
 #include "probe.h"
 #include "random.h"
 #include "simple_rnn.h"
@@ -49,6 +51,11 @@ constexpr Kernels<T> table() {
           activate<T>,
           activate_backward<T>,
           log_sum_exp<T>,
+          normalize<T>,
+          normalize_backward<T>,
+          normalize_gradient<T>,
+          maximum_into<T>,
+          maximum_backward<T>,
           squared_error<T>,
           absolute_error<T>,
           huber<T>,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -94,6 +95,13 @@ struct Plan {
 template <class T>
 RowArray<T> signal_array(const Signal<T>& signal, const Plan& plan, Planner& memory) {
   return row_array<T>(memory, plan.batch, plan.height, signal.stored_steps(), signal.stride());
+}
+
+// All of a row array, for ops that leave its padding at zero
+template <class T>
+void clear(const RowArray<T>& rows, Index batch, const Planner& memory) {
+  if (!memory.counting())
+    std::memset(rows.base, 0, std::size_t(divide_up(batch, rows.height) * rows.block) * sizeof(T));
 }
 
 // What a thread takes through an op: a run of rows, and of what the op computes for them this thread's part.

@@ -7,13 +7,6 @@ namespace pyrnn {
 
 namespace {
 
-// All of a row array, for ops that leave its padding at zero
-template <class T>
-void clear(const RowArray<T>& rows, Index batch, const Planner& memory) {
-  if (!memory.counting())
-    std::memset(rows.base, 0, std::size_t(divide_up(batch, rows.height) * rows.block) * sizeof(T));
-}
-
 template <class T>
 std::size_t bytes(const Signal<T>& s, Rows rows) {
   return std::size_t(rows.count() * s.stride()) * sizeof(T);
@@ -60,7 +53,9 @@ Signal<T> Dropout<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memor
   training_ = plan.training;
   if (!training_) return out_ = in;
   out_ = new_signal(in, in.features, false, plan, memory);
-  mask_ = signal_array(out_, plan, memory);
+  Signal<T> masked = out_;
+  if (per_sequence_) masked.steps = 1;
+  mask_ = signal_array(masked, plan, memory);
   return out_;
 }
 
@@ -71,8 +66,10 @@ void Dropout<T>::forward(const Share& share) {
     const Rows rows = in_.rows_at(t, share.own_rows());
     for (Index r = rows.begin; r < rows.end; r++) {
       const T* x = in_.data.at(t, r);
-      T *y = out_.data.at(t, r), *mask = mask_.at(t, r);
-      kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask);
+      const Index step = mask_step(t);
+      T *y = out_.data.at(t, r), *mask = mask_.at(step, r);
+      if (step == t)
+        kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask);
       for (Index f = 0; f < in_.width(); f++) y[f] = x[f] * mask[f];
     }
   }
@@ -84,7 +81,7 @@ void Dropout<T>::backward(const Share& share) {
   for (Index t = 0; t < in_.steps; t++) {
     const Rows rows = in_.rows_at(t, share.own_rows());
     for (Index r = rows.begin; r < rows.end; r++) {
-      const T *dy = out_.grad.at(t, r), *mask = mask_.at(t, r);
+      const T *dy = out_.grad.at(t, r), *mask = mask_.at(mask_step(t), r);
       T* dx = in_.grad.at(t, r);
       for (Index f = 0; f < in_.width(); f++) dx[f] = dy[f] * mask[f];
     }

@@ -22,11 +22,12 @@ class Activate : public Op<T> {
 };
 
 // Inverted dropout (Srivastava et al. 2014): in training each value is zero with probability `rate`, else divided by
-// 1 - rate. The mask depends on the seed, the iteration and the value's place only.
+// 1 - rate. The mask depends on the seed, the iteration and the value's place only. `per_sequence` drops a feature at
+// all steps of a row or at none (Tompson et al. 2015, "spatial dropout").
 template <class T>
 class Dropout : public Op<T> {
  public:
-  Dropout(double rate, std::uint64_t seed) : rate_(rate), seed_(seed) {}
+  Dropout(double rate, std::uint64_t seed, bool per_sequence) : rate_(rate), seed_(seed), per_sequence_(per_sequence) {}
 
   bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
@@ -35,12 +36,15 @@ class Dropout : public Op<T> {
   void set_iteration(std::uint32_t iteration) override { iteration_ = iteration; }
 
  private:
+  Index mask_step(Index t) const { return per_sequence_ ? 0 : t; }
+
   double rate_;
   std::uint64_t seed_;
+  bool per_sequence_;
   std::uint32_t iteration_ = 0;
   bool training_ = false;
   Signal<T> in_, out_;
-  RowArray<T> mask_;  // like out_.data
+  RowArray<T> mask_;  // like out_.data, but of one step where per_sequence_
 };
 
 // [B, F] -> [B, n, F]. Where the next op takes a repeated signal nothing is copied.

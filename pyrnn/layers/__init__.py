@@ -7,9 +7,14 @@ from ._dense import Dense as Dense
 from ._elementwise import Activation as Activation
 from ._elementwise import Dropout as Dropout
 from ._elementwise import RepeatVector as RepeatVector
+from ._elementwise import SpatialDropout1D as SpatialDropout1D
 from ._gru import GRU as GRU
 from ._input import Input as Input
 from ._lstm import LSTM as LSTM
+from ._normalization import LayerNormalization as LayerNormalization
+from ._pooling import Flatten as Flatten
+from ._pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
+from ._pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
 from ._simple_rnn import SimpleRNN as SimpleRNN
 from ._symbols import Embedding as Embedding
 from ._symbols import OneHot as OneHot
@@ -18,4 +23,8 @@ from ._time_distributed import TimeDistributed as TimeDistributed
 CLASSES: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (LSTM, GRU, SimpleRNN, Dense, TimeDistributed, RepeatVector, Activation, Dropout, OneHot, Embedding)
+}
+CLASSES |= {
+    cls.__name__: cls
+    for cls in (SpatialDropout1D, LayerNormalization, Flatten, GlobalAveragePooling1D, GlobalMaxPooling1D)
 }

@@ -61,8 +61,8 @@ class Dropout(Layer):
         **unsupported: object,
     ) -> None:
         super().__init__(name, input_shape, unsupported)
-        self.rate = real("Dropout", "rate", rate, 0, 1)
-        self.seed = None if seed is None else whole("Dropout", "seed", seed, low=0)
+        self.rate = real(type(self).__name__, "rate", rate, 0, 1)
+        self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, low=0)
         self._drawn_seed: int | None = None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -75,6 +75,24 @@ class Dropout(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "rate": self.rate, "seed": self.seed}
+
+
+class SpatialDropout1D(Dropout):
+    """Dropout of whole features: in training, what is dropped of a sequence is dropped at all its steps (Tompson et al. 2015).
+
+    0 <= rate < 1. Input and output [N, T, F]. The rest is as in `Dropout`.
+
+    >>> SpatialDropout1D(0.2).compute_output_shape((None, 40, 128))
+    (None, 40, 128)
+    """
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3 or input_shape[2] is None:
+            raise self.wrong_input("[N, T, features]", input_shape)
+        return input_shape
+
+    def op(self) -> dict[str, Any]:
+        return {**super().op(), "per_sequence": True}
 
 
 class RepeatVector(Layer):

@@ -6,14 +6,15 @@ from .._registry import resolve, serialize
 from ._base import Layer, Shape, WeightSpec
 from ._dense import Dense
 from ._elementwise import Activation, Dropout
+from ._normalization import LayerNormalization
 
-_INNER: dict[str, type[Layer]] = {"Dense": Dense, "Activation": Activation, "Dropout": Dropout}
+_INNER: dict[str, type[Layer]] = {cls.__name__: cls for cls in (Dense, Activation, Dropout, LayerNormalization)}
 
 
 class TimeDistributed(Layer):
-    """`layer` at every step: [N, T, I] -> [N, T, O]. The layer is one that acts on the last axis: Dense, Activation, Dropout.
+    """`layer` at every step: [N, T, I] -> [N, T, O]. The layer is one that acts on the last axis.
 
-    These do the same without it; it is here for Keras' examples. Any other layer raises TypeError.
+    It is a Dense, Activation, Dropout or LayerNormalization layer. These do the same without it; it is here for Keras' examples. Any other layer raises TypeError.
 
     >>> TimeDistributed(Dense(12)).compute_output_shape((None, 4, 128))
     (None, 4, 12)
@@ -27,7 +28,9 @@ class TimeDistributed(Layer):
         **unsupported: object,
     ) -> None:
         if not isinstance(layer, tuple(_INNER.values())):
-            raise TypeError(f"TimeDistributed: layer must be a Dense, Activation or Dropout layer, got {layer!r}")
+            raise TypeError(
+                f"TimeDistributed: layer must be a Dense, Activation, Dropout or LayerNormalization layer, got {layer!r}"
+            )
         if layer.given_shape is not None:
             raise ValueError("TimeDistributed: input_shape belongs to TimeDistributed, (T, features), not to its layer")
         super().__init__(name, input_shape, unsupported)

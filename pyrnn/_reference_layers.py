@@ -1,0 +1,85 @@
+"""Layers without a kernel in plain float64 NumPy, as `pyrnn.reference` has the others: what the engine must compute.
+
+Letters: T steps, B batch, F features.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def layer_normalization_forward(x: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
+    """y = gamma u + beta, u = (x - m) / sqrt(v + epsilon), m and v the mean and variance along the last axis.
+
+    Ba et al. 2016, equation 4, with Keras' epsilon inside the root. x [..., F]; gamma, beta [F]; returns y [..., F].
+
+    >>> layer_normalization_forward(np.array([[1.0, 3.0]]), np.array([1.0, 2.0]), np.array([0.0, 1.0]), 0.0)
+    array([[-1.,  3.]])
+    """
+    u, _ = _normalized(x, epsilon)
+    return gamma * u + beta
+
+
+def layer_normalization_backward(dy: Floats, x: Floats, gamma: Floats, epsilon: float) -> tuple[Floats, Floats, Floats]:
+    """Gradients of `layer_normalization_forward` for dy [..., F]: dx [..., F], dgamma [F], dbeta [F].
+
+    m and v depend on x too: dx = s (du - mean(du) - u mean(du u)), where du = dy gamma and s = 1 / sqrt(v + epsilon).
+
+    >>> dx, dgamma, dbeta = layer_normalization_backward(np.array([[1.0, 0.0]]), np.array([[1.0, 3.0]]), np.ones(2), 0.0)
+    >>> dx, dgamma  # two values are always -1 and 1 after it, whatever they were
+    (array([[0., 0.]]), array([-1.,  0.]))
+    """
+    u, s = _normalized(x, epsilon)
+    du = dy * gamma
+    dx = s * (du - du.mean(axis=-1, keepdims=True) - u * (du * u).mean(axis=-1, keepdims=True))
+    rows = tuple(range(x.ndim - 1))
+    return dx, (dy * u).sum(axis=rows), dy.sum(axis=rows)
+
+
+def global_average_pooling_forward(x: Floats) -> Floats:
+    """The mean over the steps: x [B, T, F], returns [B, F].
+
+    >>> global_average_pooling_forward(np.array([[[1.0], [3.0]]]))
+    array([[2.]])
+    """
+    y: Floats = x.mean(axis=1)
+    return y
+
+
+def global_average_pooling_backward(dy: Floats, x: Floats) -> Floats:
+    """The gradient [B, T, F] of `global_average_pooling_forward` for dy [B, F].
+
+    >>> global_average_pooling_backward(np.array([[2.0]]), np.array([[[1.0], [3.0]]])).ravel()
+    array([1., 1.])
+    """
+    dx: Floats = np.repeat(dy[:, None], x.shape[1], axis=1) / x.shape[1]
+    return dx
+
+
+def global_max_pooling_forward(x: Floats) -> Floats:
+    """The maximum over the steps: x [B, T, F], returns [B, F].
+
+    >>> global_max_pooling_forward(np.array([[[1.0], [3.0]]]))
+    array([[3.]])
+    """
+    y: Floats = x.max(axis=1)
+    return y
+
+
+def global_max_pooling_backward(dy: Floats, x: Floats) -> Floats:
+    """The gradient [B, T, F] of `global_max_pooling_forward` for dy [B, F], shared evenly by the steps that hold the maximum.
+
+    >>> global_max_pooling_backward(np.array([[2.0]]), np.array([[[3.0], [1.0], [3.0]]])).ravel()
+    array([1., 0., 1.])
+    """
+    highest = x == x.max(axis=1, keepdims=True)
+    dx: Floats = dy[:, None] * highest / highest.sum(axis=1, keepdims=True)
+    return dx
+
+
+def _normalized(x: Floats, epsilon: float) -> tuple[Floats, Floats]:
+    """u [..., F] and s [..., 1]."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    s: Floats = 1 / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+    return centred * s, s

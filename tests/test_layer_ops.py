@@ -1,0 +1,251 @@
+"""Layers without a kernel in the engine: against the reference at sizes that fill no register, and on any threads."""
+
+import numpy as np
+import pytest
+
+import pyrnn
+from pyrnn import _core, layers
+from pyrnn import _reference_layers as ref
+from pyrnn.reference import activate, activate_backward
+
+DTYPES = ["float32", "float64"]
+TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
+SHAPES = [(1, 1, 1), (3, 5, 15), (5, 2, 16), (7, 3, 17), (2, 4, 100)]  # B, T, F
+
+
+def assert_close(actual, expected, dtype):
+    for name, a, e in zip(("y", "dx", "dgamma", "dbeta"), actual, expected, strict=False):
+        assert (a.shape, a.dtype) == (e.shape, dtype), name
+        np.testing.assert_allclose(a, e, TOLERANCE[dtype], TOLERANCE[dtype] * np.abs(e).max(), err_msg=name)
+    assert len(actual) == len(expected)
+
+
+def normal(rng, dtype, *shapes):
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+# ------------------------------------------------------------------------------------------------ Against the reference
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES + [(5, 33)])
+def test_layer_normalization(rng, run_layer, shape, dtype):
+    x, dy, gamma, beta = normal(rng, dtype, shape, shape, shape[-1:], shape[-1:])
+    wide = [array.astype("float64") for array in (dy, x, gamma)]
+    expected = ref.layer_normalization_forward(*wide[1:], beta.astype("float64"), 1e-3)
+    actual = run_layer(layers.LayerNormalization(), x, dy, gamma, beta)
+    assert_close(actual, (expected, *ref.layer_normalization_backward(*wide, 1e-3)), dtype)
+
+
+def test_layer_normalization_of_far_away_values(rng, run_layer):
+    """The variance is that of differences from the mean, not a difference of large squares."""
+    x, dy, gamma, beta = normal(rng, "float32", (4, 37), (4, 37), 37, 37)
+    x += 1000
+    y = run_layer(layers.LayerNormalization(), x, dy, gamma, beta)[0]
+    expected = ref.layer_normalization_forward(*(array.astype("float64") for array in (x, gamma, beta)), 1e-3)
+    np.testing.assert_allclose(y, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", ["average", "max", "max of ties", "flatten"])
+def test_sequence_to_vector(rng, run_layer, kind, shape, dtype):
+    B, T, F = shape
+    x, dy = normal(rng, dtype, shape, (B, T * F if kind == "flatten" else F))
+    if kind == "max of ties":
+        x = np.round(x)
+    wide_x, wide_dy = x.astype("float64"), dy.astype("float64")
+    if kind == "flatten":
+        layer, expected = layers.Flatten(), (wide_x.reshape(B, T * F), wide_dy.reshape(shape))
+    elif kind == "average":
+        layer = layers.GlobalAveragePooling1D()
+        y = ref.global_average_pooling_forward(wide_x)
+        expected = y, ref.global_average_pooling_backward(wide_dy, wide_x)
+    else:
+        layer = layers.GlobalMaxPooling1D()
+        expected = ref.global_max_pooling_forward(wide_x), ref.global_max_pooling_backward(wide_dy, wide_x)
+    assert_close(run_layer(layer, x, dy), expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_nan_is_the_maximum_of_its_steps(rng, dtype):
+    x = rng.normal(size=(3, 4, 17)).astype(dtype)
+    x[0, 0, 1] = x[1, 3, 16] = np.nan
+    net = _core.Network(dtype, 17, True, False, [{"op": "max_pool"}])  # a model refuses NaN
+    y = np.empty((3, 17), dtype)
+    net.predict_batch(x, np.arange(3), y)
+    np.testing.assert_array_equal(y, x.max(axis=1))
+
+
+def test_flatten_of_vectors_is_the_vectors(rng, run_layer):
+    x, dy = rng.normal(size=(2, 5, 17))
+    y, dx = run_layer(layers.Flatten(), x, dy)
+    np.testing.assert_allclose(y, x, rtol=1e-15)
+    np.testing.assert_allclose(dx, dy, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES + [(5, 33)])
+def test_silu(rng, run_layer, shape, dtype):
+    x, dy = normal(rng, dtype, shape, shape)
+    wide_x, wide_dy = 3 * x.astype("float64"), dy.astype("float64")
+    expected = activate(wide_x, "silu"), activate_backward(wide_dy, wide_x, "silu")
+    assert_close(run_layer(layers.Activation("silu"), 3 * x, dy), expected, dtype)
+
+
+def test_a_saved_model_has_them_all(rng, tmp_path):
+    model = pyrnn.Sequential(
+        [
+            pyrnn.Input((5, 3)),
+            layers.Dense(17, activation="elu"),
+            layers.LayerNormalization(epsilon=1e-5, gamma_initializer="random_normal", beta_initializer="uniform"),
+            layers.SpatialDropout1D(0.5, seed=1),
+            layers.Flatten(),
+            layers.RepeatVector(2),
+            layers.GlobalMaxPooling1D(),
+            layers.RepeatVector(2),
+            layers.GlobalAveragePooling1D(),
+        ]
+    )
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "model.pyrnn")
+    again = pyrnn.load_model(tmp_path / "model.pyrnn")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), expected)
+    assert expected.shape == (4, 85) and again.get_config() == model.get_config()
+
+
+# ------------------------------------------------------------------------------------------------------ Spatial dropout
+
+
+def dropped(seed, rate=0.4):
+    """Which values of ones [8, 6, 50] a training step's SpatialDropout1D dropped, by their gradient."""
+    F = 50
+    model = pyrnn.Sequential(
+        [pyrnn.Input((6, 48)), layers.Dense(F, use_bias=False), layers.SpatialDropout1D(rate, seed=seed)],
+        dtype="float64",
+    )
+    kernel = np.ones((48, F))
+    model.set_weights([kernel])
+    model.compile("sgd", "mse")
+    model.optimizer.learning_rate = 48 * F / 2
+    identity = np.eye(48).reshape(8, 6, 48)
+    np.testing.assert_array_equal(model.predict(identity, verbose=0), 1)
+    model.train_on_batch(identity, np.zeros((8, 6, F)))
+    return (kernel - model.get_weights()[0]).reshape(8, 6, F)
+
+
+def test_spatial_dropout_drops_a_feature_at_all_steps_of_a_row():
+    gradient = dropped(seed=1)
+    keep = 1 / (1 - 0.4)
+    np.testing.assert_allclose(gradient, np.where(gradient == 0, 0, keep**2), rtol=1e-12)
+    np.testing.assert_array_equal(gradient, np.repeat(gradient[:, :1], 6, axis=1))
+    assert 0.3 < np.mean(gradient == 0) < 0.5
+    assert len(np.unique(gradient[:, 0] == 0, axis=0)) == 8, "each row has a mask of its own"
+
+
+def test_spatial_dropout_follows_its_seed():
+    np.testing.assert_array_equal(dropped(seed=1), dropped(seed=1))
+    assert (dropped(seed=1) != dropped(seed=2)).any()
+
+
+# -------------------------------------------------------------------------------------------------------------- Threads
+
+OPS = {
+    "flatten": [
+        {"op": "lstm", "units": 21, "return_sequences": True},
+        {"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": True},
+        {"op": "dropout", "rate": 0.25, "seed": 3, "per_sequence": True},
+        {"op": "dense", "units": 17, "activation": "silu"},
+        {"op": "flatten", "steps": 5},
+    ],
+    "max": [
+        {"op": "dense", "units": 150, "activation": "hard_sigmoid"},
+        {"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": False},
+        {"op": "lstm", "units": 130, "return_sequences": True},
+        {"op": "max_pool"},
+        {"op": "layer_norm", "epsilon": 1e-3, "center": False, "scale": True},
+    ],
+    "average": [
+        {"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": True},
+        {"op": "lstm", "units": 130, "return_sequences": True},
+        {"op": "average_pool"},
+    ],
+}
+FEATURES = 19
+
+
+@pytest.fixture
+def threads():
+    yield _core.set_num_threads
+    _core.set_num_threads(0)
+
+
+def results(dtype, batch, schedule, ops):
+    net = _core.Network(dtype, FEATURES, True, False, [*ops, {"op": "dense", "units": 6, "activation": "softplus"}])
+    rng = np.random.default_rng(1)
+    weights = []
+    names = {"lstm": ["kernel", "recurrent_kernel", "bias"], "dense": ["kernel", "bias"]}
+    for i, op in enumerate([*ops, {"op": "dense"}]):
+        of_norm = [name for name, option in (("gamma", "scale"), ("beta", "center")) if op.get(option)]
+        for name in names.get(op["op"], of_norm):
+            weights.append((i, name))
+            net.set_weight(i, name, rng.uniform(-0.5, 0.5, net.get_weight(i, name).shape).astype(dtype))
+    net.compile("mean_squared_error", False, [], {"name": "adam", "global_clipnorm": 0.5})
+    net.set_schedule(schedule)
+    x, y = rng.normal(size=(batch, 5, FEATURES)).astype(dtype), rng.normal(size=(batch, 6)).astype(dtype)
+    losses = np.array([net.train_batch(x, y, np.arange(batch), 0.01) for _ in range(2)])
+    out = np.empty((batch, 6), dtype)
+    net.predict_batch(x, np.arange(batch), out)
+    return [losses, out, *(net.get_weight(i, name) for i, name in weights)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", OPS)
+@pytest.mark.parametrize("batch", [1, 13, 75])
+def test_the_same_bits_for_every_schedule_and_thread_count(dtype, batch, name, threads):
+    threads(1)
+    expected = results(dtype, batch, "serial", OPS[name])
+    for n in (1, 2, 3, 5):
+        threads(n)
+        for schedule in ("serial", "rows", "panels", "auto"):
+            for a, b in zip(results(dtype, batch, schedule, OPS[name]), expected, strict=True):
+                np.testing.assert_array_equal(a, b, err_msg=f"{schedule}, {n} threads")
+
+
+# ----------------------------------------------------------------------------------------------------- What is refused
+
+
+@pytest.mark.parametrize("layer", ["Flatten", "GlobalAveragePooling1D", "GlobalMaxPooling1D"])
+def test_a_stream_refuses_what_needs_the_whole_sequence(layer):
+    lstm = layers.LSTM(4, return_sequences=True)
+    model = pyrnn.Sequential([pyrnn.Input((5, 3)), lstm, getattr(layers, layer)(), layers.Dense(2)])
+    with pytest.raises(ValueError, match=f"stream: a model with {layer} needs its whole sequence before it answers"):
+        model.stream(1)
+
+
+def test_a_stream_takes_a_flatten_of_vectors(rng):
+    model = pyrnn.Sequential([pyrnn.Input((5, 3)), layers.LSTM(4), layers.Flatten(), layers.LayerNormalization()])
+    x = rng.normal(size=(2, 5, 3)).astype("float32")
+    np.testing.assert_array_equal(model.stream(2).run(x.swapaxes(0, 1).copy())[-1], model.predict(x, verbose=0))
+
+
+CORE_REFUSED = [
+    ({"op": "flatten", "steps": 0}, "Network: steps of flatten must be at least 1, got 0"),
+    ({"op": "layer_norm", "epsilon": 0.0}, "Network: epsilon of layer_norm must be positive, got 0"),
+    ({"op": "layer_norm", "epsilon": float("nan")}, "Network: epsilon of layer_norm must be positive, got nan"),
+]
+
+
+@pytest.mark.parametrize(("op", "message"), CORE_REFUSED)
+def test_the_engine_refuses(op, message):
+    with pytest.raises(ValueError, match=message):
+        _core.Network("float32", 3, True, False, [op])
+
+
+def test_the_engine_refuses_to_pool_vectors_and_other_steps_than_flatten_was_made_for():
+    with pytest.raises(ValueError, match="Network: GlobalMaxPooling1D needs a sequence, got"):
+        _core.Network("float32", 3, False, False, [{"op": "max_pool"}])
+    net = _core.Network("float32", 3, True, False, [{"op": "flatten", "steps": 7}])
+    with pytest.raises(ValueError, match="x must have 7 steps, as Flatten was made for, got 5"):
+        net.predict_batch(np.zeros((2, 5, 3), np.float32), np.arange(2), np.empty((2, 21), np.float32))
