@@ -78,6 +78,37 @@ def global_max_pooling_backward(dy: Floats, x: Floats) -> Floats:
     return dx
 
 
+def philox(counter: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
+    """Philox4x32-10 (Salmon et al. 2011): four random words for every counter of four words. counter [..., 4], returns [..., 4].
+
+    >>> [hex(word) for word in philox(np.zeros(4, np.uint32), 0)]  # the authors' own test
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
+    words = [counter[..., i].astype(np.uint64) for i in range(4)]
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for round_ in range(10):
+        key_0 = np.uint64((key + round_ * 0x9E3779B9) % 2**32)
+        key_1 = np.uint64(((key >> 32) + round_ * 0xBB67AE85) % 2**32)
+        a, b = words[0] * np.uint64(0xD2511F53), words[2] * np.uint64(0xCD9E8D57)
+        words = [(b >> half) ^ words[1] ^ key_0, b & low, (a >> half) ^ words[3] ^ key_1, a & low]
+    return np.stack(words, axis=-1).astype(np.uint32)
+
+
+def dropout_mask(shape: tuple[int, int, int], rate: float, seed: int, iteration: int, per_sequence: bool) -> Floats:
+    """What Dropout multiplies a batch [B, T, F] by: 0 with probability `rate`, else 1 / (1 - rate). Returns [B, T, F].
+
+    Word f % 4 of counter {f // 4, iteration, b, t} under the key `seed` decides; t is 0 where `per_sequence`.
+
+    >>> dropout_mask((1, 1, 4), 0.5, 0, 0, False)  # hex 66 and 9b in front are below and above a half of 100
+    array([[[0., 2., 2., 2.]]])
+    """
+    B, T, F = shape
+    b, t, group = np.indices((B, T, -(-F // 4)), np.uint32)
+    counter = np.stack([group, np.full_like(group, iteration), b, t * (not per_sequence)], axis=-1).astype(np.uint32)
+    words = philox(counter, seed).reshape(B, T, -1)[..., :F]
+    return np.where(words < np.uint32(rate * 2**32), 0.0, 1 / (1 - rate))
+
+
 def _normalized(x: Floats, epsilon: float) -> tuple[Floats, Floats]:
     """u [..., F] and s [..., 1]."""
     centred = x - x.mean(axis=-1, keepdims=True)

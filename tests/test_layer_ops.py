@@ -115,38 +115,37 @@ def test_a_saved_model_has_them_all(rng, tmp_path):
     assert expected.shape == (4, 85) and again.get_config() == model.get_config()
 
 
-# ------------------------------------------------------------------------------------------------------ Spatial dropout
+# -------------------------------------------------------------------------------------------------------------- Dropout
 
 
-def dropped(seed, rate=0.4):
-    """Which values of ones [8, 6, 50] a training step's SpatialDropout1D dropped, by their gradient."""
-    F = 50
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("F", [1, 7, 16, 50, 130])
+@pytest.mark.parametrize("kind", [layers.Dropout, layers.SpatialDropout1D])
+def test_dropout_masks_are_those_of_philox(rng, kind, F, dtype):
+    """Of two training steps: the gradient of a sum of squares by ones [B, T, F] is the square of the mask."""
+    B, T, rate, seed = 5, 6, 0.4, 2**40 + 9
     model = pyrnn.Sequential(
-        [pyrnn.Input((6, 48)), layers.Dense(F, use_bias=False), layers.SpatialDropout1D(rate, seed=seed)],
-        dtype="float64",
+        [pyrnn.Input((T, B * T)), layers.Dense(F, use_bias=False), kind(rate, seed=seed)], dtype=dtype
     )
-    kernel = np.ones((48, F))
-    model.set_weights([kernel])
     model.compile("sgd", "mse")
-    model.optimizer.learning_rate = 48 * F / 2
-    identity = np.eye(48).reshape(8, 6, 48)
-    np.testing.assert_array_equal(model.predict(identity, verbose=0), 1)
-    model.train_on_batch(identity, np.zeros((8, 6, F)))
-    return (kernel - model.get_weights()[0]).reshape(8, 6, F)
+    model.optimizer.learning_rate = B * T * F / 2
+    identity = np.eye(B * T, dtype=dtype).reshape(B, T, B * T)
+    for iteration in range(2):
+        kernel = np.ones((B * T, F), dtype)
+        model.set_weights([kernel])
+        np.testing.assert_array_equal(model.predict(identity, verbose=0), 1)
+        model.train_on_batch(identity, np.zeros((B, T, F)))
+        squares = (kernel - model.get_weights()[0]).reshape(B, T, F)
+        mask = ref.dropout_mask((B, T, F), rate, seed, iteration, kind is layers.SpatialDropout1D)
+        np.testing.assert_allclose(squares, mask**2, rtol=1e-5)
 
 
 def test_spatial_dropout_drops_a_feature_at_all_steps_of_a_row():
-    gradient = dropped(seed=1)
-    keep = 1 / (1 - 0.4)
-    np.testing.assert_allclose(gradient, np.where(gradient == 0, 0, keep**2), rtol=1e-12)
-    np.testing.assert_array_equal(gradient, np.repeat(gradient[:, :1], 6, axis=1))
-    assert 0.3 < np.mean(gradient == 0) < 0.5
-    assert len(np.unique(gradient[:, 0] == 0, axis=0)) == 8, "each row has a mask of its own"
-
-
-def test_spatial_dropout_follows_its_seed():
-    np.testing.assert_array_equal(dropped(seed=1), dropped(seed=1))
-    assert (dropped(seed=1) != dropped(seed=2)).any()
+    mask = ref.dropout_mask((40, 6, 50), 0.4, 1, 0, per_sequence=True)
+    np.testing.assert_array_equal(mask, np.repeat(mask[:, :1], 6, axis=1))
+    assert abs(np.mean(mask == 0) - 0.4) < 0.05
+    assert len(np.unique(mask[:, 0], axis=0)) == 40, "each row has a mask of its own"
+    assert (mask[:, 1:] != ref.dropout_mask((40, 6, 50), 0.4, 1, 0, per_sequence=False)[:, 1:]).any()
 
 
 # -------------------------------------------------------------------------------------------------------------- Threads

@@ -131,6 +131,23 @@ static inline Vec<double> square_root(Vec<double> x) {
 }
 #endif
 
+// 64-bit lanes of 32-bit numbers, and the 64-bit products of their low halves, which compilers do not find
+typedef std::uint64_t Wide __attribute__((vector_size(kVectorBytes)));
+constexpr Index kWideLanes = kVectorBytes / 8;
+#if defined(__AVX512F__)
+static inline Wide multiply_low_halves(Wide a, Wide b) { return (Wide)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+#elif defined(__AVX2__)
+static inline Wide multiply_low_halves(Wide a, Wide b) { return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+#elif defined(__aarch64__)
+static inline Wide multiply_low_halves(Wide a, Wide b) {
+  return (Wide)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+}
+#elif defined(__SSE2__)
+static inline Wide multiply_low_halves(Wide a, Wide b) { return (Wide)_mm_mul_epu32((__m128i)a, (__m128i)b); }
+#else
+static inline Wide multiply_low_halves(Wide a, Wide b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
+#endif
+
 // The sum of kBlock partial sums as one fixed tree, the same for every register width.
 template <class T>
 static inline T sum_block(const T* partial) {
