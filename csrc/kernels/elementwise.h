@@ -198,8 +198,8 @@ static void activate(Activation activation, Index rows, Index features, const T*
         const V root = exponential<T>(v * T(0.5));
         return root * root;
       });
-    case Activation::silu:  // x sigmoid(x): Ramachandran et al. 2017
-      return all([](V v) { return v * sigmoid<T>(v); });
+    case Activation::silu:  // x sigmoid(x), Ramachandran et al. 2017; of minus infinity no infinity times 0
+      return all([](V v) { return greater(set1<T>(Expm1<T>::kLowest), v) * sigmoid<T>(v); });
   }
 }
 
@@ -243,8 +243,8 @@ static void activate_backward(Activation activation, Index rows, Index features,
       return all([](V v, V d) { return d * v; });
     case Activation::silu:  // s (1 + x (1 - s)), s = sigmoid(x)
       return all([](V v, V d) {
-        const V s = sigmoid<T>(v);
-        return d * s * fma(v, T(1) - s, set1<T>(T(1)));
+        const V x = clamp<T>(v, Expm1<T>::kLowest, Expm1<T>::kHighest), s = sigmoid<T>(x);
+        return d * s * fma(x, T(1) - s, set1<T>(T(1)));
       });
   }
 }

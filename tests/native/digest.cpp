@@ -171,6 +171,25 @@ void digest_cells(Numbers& numbers) {
 }
 
 template <class T>
+void digest_normalization_and_maximum(Numbers& numbers) {
+  const std::vector<T> x = numbers.values<T>(kValues, 3), dy = numbers.values<T>(kValues),
+                       gamma = numbers.values<T>(64);
+  std::vector<T> y(kValues), dx(kValues), moments(2 * kRows), sums(2 * kBlock);
+  Hash hash;
+  for (const Index features : {1, 5, 16, 63}) {
+    const Normalize<T> rows{kRows, features, x.data(), y.data(), 64, gamma.data(), dy.data(), T(1e-3), moments.data()};
+    kernels<T>().normalize(rows);
+    kernels<T>().normalize_backward(rows, dy.data(), dx.data());
+    kernels<T>().normalize_gradient(kRows, x.data(), dy.data(), 64, moments.data(), &sums[0], &sums[kBlock]);
+    hash.add(y), hash.add(dx), hash.add(sums);
+  }
+  for (Index row = 0; row < kRows; row++) kernels<T>().maximum(64, x.data() + row * 64, y.data());
+  kernels<T>().maximum_backward(kRows, 64, x.data(), 64, y.data(), dy.data(), dx.data(), 64);
+  hash.add(y), hash.add(dx);
+  hash.print<T>("kernel normalization and maximum");
+}
+
+template <class T>
 void digest_updates(Numbers& numbers) {
   const UpdateRule<T> rule{T(0.01), T(0.9), true, T(0.9), T(0.9), T(0.999), T(1e-7)};
   const std::vector<T> g = numbers.values<T>(kValues), zeros(kValues, T(0));
@@ -245,9 +264,15 @@ OpSpec with(OpSpec spec, Activation activation) {
   spec.activation = activation;
   return spec;
 }
-OpSpec dropout(double rate) {
+OpSpec dropout(double rate, bool per_sequence = false) {
   OpSpec spec = op(OpKind::dropout);
-  spec.rate = rate, spec.seed = 42;
+  spec.rate = rate, spec.seed = 42, spec.per_sequence = per_sequence;
+  return spec;
+}
+
+OpSpec layer_norm() {
+  OpSpec spec = op(OpKind::layer_norm);
+  spec.epsilon = 1e-3;
   return spec;
 }
 
@@ -321,6 +346,15 @@ std::vector<Case> cases() {
        LossKind::mean_squared_error,
        false,
        plain_adam},
+      {"layer_norm, spatial dropout, lstm, layer_norm, max_pool, flatten; adam",
+       {21, true, false},
+       6,
+       false,
+       {layer_norm(), dropout(0.3, true), lstm(33, true), layer_norm(), op(OpKind::max_pool), op(OpKind::flatten, 1)},
+       {{0, "gamma"}, {0, "beta"}, {2, "kernel"}, {2, "recurrent_kernel"}, {2, "bias"}, {3, "gamma"}, {3, "beta"}},
+       LossKind::mean_squared_error,
+       false,
+       adam},
       {"one_hot, softmax within, sigmoid; sgd",
        {30, false, true},
        0,
@@ -410,6 +444,7 @@ void digest_all() {
     digest_activations<T>(numbers);
     digest_reductions<T>(numbers);
     digest_cells<T>(numbers);
+    digest_normalization_and_maximum<T>(numbers);
     digest_updates<T>(numbers);
     digest_losses<T>(numbers);
   }
