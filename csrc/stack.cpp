@@ -31,6 +31,12 @@ Op<T>* recurrent(Index inputs, const OpSpec& spec) {
   return new GruResetBefore<T>(cell);
 }
 
+Index positive(Index n, const char* what) {
+  if (n < 1)
+    throw std::invalid_argument(std::string("Network: ") + what + " must be at least 1, got " + std::to_string(n));
+  return n;
+}
+
 }  // namespace
 
 template <class T>
@@ -47,17 +53,6 @@ template <class T>
 void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
   const bool first = ops.empty();
   auto add = [&](Op<T>* op) { ops.emplace_back(op); };
-  auto positive = [](Index n, const char* what) {
-    if (n < 1)
-      throw std::invalid_argument(std::string("Network: ") + what + " must be at least 1, got " + std::to_string(n));
-    return n;
-  };
-  auto pool = [&](const char* layer, Op<T>* op) {
-    add(op);
-    if (!sequence) throw std::invalid_argument(std::string("Network: ") + layer + " needs a sequence, got [B, F]");
-    sequence = false;
-    whole_sequence = layer;
-  };
   op_of_spec.push_back(ops.size());
   switch (spec.kind) {
     case OpKind::embedding:
@@ -105,19 +100,24 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       sequence = false;
       break;
     case OpKind::average_pool:
-      pool("GlobalAveragePooling1D", new AveragePool<T>());
+      append_pool("GlobalAveragePooling1D", new AveragePool<T>());
       break;
     case OpKind::max_pool:
-      pool("GlobalMaxPooling1D", new MaxPool<T>());
+      append_pool("GlobalMaxPooling1D", new MaxPool<T>());
       break;
     case OpKind::layer_norm:
-      if (!(spec.epsilon > 0))
-        throw std::invalid_argument("Network: epsilon of layer_norm must be positive, got " +
-                                    std::to_string(spec.epsilon));
       add(new LayerNorm<T>(features, spec.epsilon, spec.center, spec.scale));
       break;
   }
   work += ops[op_of_spec.back()]->work();
+}
+
+template <class T>
+void Stack<T>::append_pool(const char* layer, Op<T>* op) {
+  ops.emplace_back(op);
+  if (!sequence) throw std::invalid_argument(std::string("Network: ") + layer + " needs a sequence, got [B, F]");
+  sequence = false;
+  whole_sequence = layer;
 }
 
 template <class T>

@@ -58,6 +58,7 @@ struct Stack {
 
  private:
   void append(const OpSpec& spec, const OpSpec* next);
+  void append_pool(const char* layer, Op<T>* op);
 };
 
 }  // namespace pyrnn

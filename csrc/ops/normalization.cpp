@@ -1,12 +1,15 @@
 #include "normalization.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace pyrnn {
 
 template <class T>
 LayerNorm<T>::LayerNorm(Index features, double epsilon, bool center, bool scale)
     : epsilon_(T(epsilon)), center_(center), scale_(scale) {
+  if (!(epsilon > 0))
+    throw std::invalid_argument("Network: epsilon of layer_norm must be positive, got " + std::to_string(epsilon));
   const PanelLayout row{1, 1, features, kPanel};
   if (scale)
     this->parameters.push_back({"gamma", {features}, row});
