@@ -327,6 +327,30 @@ def _split(data: Data, share: float) -> tuple[Data, Data]:
         )
     return data.part(slice(first)), data.part(slice(first, None))
 
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone to one safetensors file, replaced in one step. Raises OSError where it cannot be written."""
+        from .saving import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Take the weights from a file that `save_weights` or `save` wrote; the layers' names may differ, their shapes may not.
+
+        Raises OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of another model.
+
+        >>> import os, tempfile
+        >>> from pyrnn import layers
+        >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
+        >>> one, other = (Sequential([layers.Dense(2, input_shape=(3,))]) for _ in range(2))
+        >>> one.save_weights(path)
+        >>> other.load_weights(path)
+        >>> bool((one.get_weights()[0] == other.get_weights()[0]).all())
+        True
+        """
+        from .saving import load_weights
+
+        load_weights(self, path)
+
 
 def _checked_callbacks(callbacks: object) -> list[Callback]:
     if callbacks is None:

@@ -1,12 +1,15 @@
 """Model files: one safetensors file with the weights as tensors and the rest as JSON in its metadata. No code, no pickle.
 
 Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()).
-Tensors: "<layer name>/<weight name>", in Keras' shapes.
+Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone have the `format` "pyrnn weights", and in place of
+`model` the JSON list `weights` of the tensors' names in the model's order.
 """
 
 import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from .models import Sequential
 
 __all__ = ["load_model", "save_model"]
 
-_FORMAT, _VERSION = "pyrnn", 1
+_FORMAT, _WEIGHTS_FORMAT, _VERSION = "pyrnn", "pyrnn weights", 1
 
 
 def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -24,19 +27,28 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
 
     Raises OSError where the file cannot be written, ValueError for a model without shapes.
     """
-    from safetensors.numpy import save
-
-    weights = zip(model.weights, model.get_weights(), strict=True)
-    # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
-    tensors = {weight.path: np.ascontiguousarray(value) for weight, value in weights}
     compiled = model._compiled
     description = {
         "class_name": "Sequential",
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
     }
-    metadata = {"format": _FORMAT, "format_version": str(_VERSION), "model": json.dumps(description)}
-    _replace(os.fspath(path), save(tensors, metadata))
+    _write(model, path, {"format": _FORMAT, "model": json.dumps(description)})
+
+
+def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Write the weights of `model` alone, and the order that they are in. Raises as `save_model`."""
+    order = [weight.path for weight in model.weights]
+    _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)})
+
+
+def _write(model: Sequential, path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
+    from safetensors.numpy import save
+
+    weights = zip(model.weights, model.get_weights(), strict=True)
+    # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
+    tensors = {weight.path: np.ascontiguousarray(value) for weight, value in weights}
+    _replace(os.fspath(path), save(tensors, {**metadata, "format_version": str(_VERSION)}))
 
 
 def _replace(path: str, content: bytes) -> None:
@@ -77,6 +89,40 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
     >>> load_model(path).count_params()
     8
     """
+    with _opened("load_model", path) as file:
+        description = _description(file.metadata() or {})
+        model = _rebuild(description)
+        _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
+        for layer in model.layers:
+            layer.set_weights([file.get_tensor(weight.path) for weight in layer.weights])
+    return model
+
+
+def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Give `model` the weights of a file that `save_weights` or `save_model` wrote, in their order; all or none.
+
+    Raises OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of another model.
+    """
+    with _opened("load_weights", path) as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") == _FORMAT:
+            weights = load_model(path).get_weights()
+        else:
+            _check_format(metadata, _WEIGHTS_FORMAT, "has no weights of a pyrnn model")
+            try:
+                weights = [file.get_tensor(name) for name in json.loads(metadata["weights"])]
+            except (KeyError, ValueError, TypeError, RecursionError) as error:
+                raise _Unreadable(f"is damaged: its list of weights cannot be read ({error})") from error
+        wanted = [tuple(weight.shape) for weight in model.weights]
+        got = [weight.shape for weight in weights]
+        if wanted != got:
+            raise _Unreadable(f"has weights of another model: shapes must be {wanted}, got {got}")
+    model.set_weights(weights)
+
+
+@contextmanager
+def _opened(caller: str, path: str | os.PathLike[str]) -> Iterator[Any]:
+    """The safetensors file, with what goes wrong inside told in the caller's name."""
     from safetensors import SafetensorError, safe_open
 
     path = os.fspath(path)
@@ -84,16 +130,11 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         pass
     try:
         with safe_open(path, framework="np") as file:
-            description = _description(file.metadata() or {})
-            model = _rebuild(description)
-            _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-            for layer in model.layers:
-                layer.set_weights([file.get_tensor(weight.path) for weight in layer.weights])
+            yield file
     except SafetensorError as error:
-        raise ValueError(f"load_model: {path} is damaged or no safetensors file: {error}") from error
+        raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error
     except _Unreadable as error:
-        raise ValueError(f"load_model: {path} {error}") from error
-    return model
+        raise ValueError(f"{caller}: {path} {error}") from error
 
 
 class _Unreadable(Exception):
@@ -101,15 +142,7 @@ class _Unreadable(Exception):
 
 
 def _description(metadata: dict[str, str]) -> dict[str, Any]:
-    if metadata.get("format") != _FORMAT:
-        raise _Unreadable(f"is not a pyrnn model: its metadata have the format {metadata.get('format')!r}")
-    version = metadata.get("format_version", "")
-    if not version.isdecimal():
-        raise _Unreadable(f"is damaged: format_version {version!r} is no number")
-    if int(version) > _VERSION:
-        raise _Unreadable(
-            f"was written by a newer pyrnn: format_version {version}, and this one reads up to {_VERSION}"
-        )
+    _check_format(metadata, _FORMAT, "is not a pyrnn model")
     try:
         description = json.loads(metadata["model"])
     except (KeyError, ValueError, RecursionError) as error:
@@ -117,6 +150,18 @@ def _description(metadata: dict[str, str]) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("class_name") != "Sequential":
         raise _Unreadable("is damaged: it describes no Sequential")
     return description
+
+
+def _check_format(metadata: dict[str, str], wanted: str, otherwise: str) -> None:
+    if metadata.get("format") != wanted:
+        raise _Unreadable(f"{otherwise}: its metadata have the format {metadata.get('format')!r}")
+    version = metadata.get("format_version", "")
+    if not version.isdecimal():
+        raise _Unreadable(f"is damaged: format_version {version!r} is no number")
+    if int(version) > _VERSION:
+        raise _Unreadable(
+            f"was written by a newer pyrnn: format_version {version}, and this one reads up to {_VERSION}"
+        )
 
 
 def _rebuild(description: dict[str, Any]) -> Sequential:

@@ -167,6 +167,55 @@ def test_a_model_without_shapes_cannot_be_saved(path):
     assert not path.exists()
 
 
+# -- weights alone ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("save", [Sequential.save_weights, Sequential.save])
+def test_weights_come_back_into_layers_of_other_names(save, path):
+    one, other = model(), model()
+    assert one.layers[0].name != other.layers[0].name
+    save(one, path)
+    other.load_weights(path)
+    for kept, loaded in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, loaded)
+
+
+def test_more_than_ten_layers_keep_their_order(path):
+    one, other = (Sequential([Input((3,)), *(layers.Dense(3) for _ in range(12))]) for _ in range(2))
+    one.save_weights(path)
+    other.load_weights(path)
+    for kept, loaded in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, loaded)
+
+
+def test_weights_of_another_model_are_refused(path):
+    Sequential([Input((4,)), layers.Dense(3)]).save_weights(path)
+    other = Sequential([Input((4,)), layers.Dense(2)])
+    before = other.get_weights()[0]
+    with pytest.raises(
+        ValueError, match=r"load_weights: .* has weights of another model: shapes must be \[\(4, 2\), \(2,"
+    ):
+        other.load_weights(path)
+    np.testing.assert_array_equal(other.get_weights()[0], before)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, "has no weights of a pyrnn model: its metadata have the format None"),
+        ({"format": "pyrnn weights", "format_version": "2"}, "was written by a newer pyrnn"),
+        ({"format": "pyrnn weights", "format_version": "1"}, "its list of weights cannot be read"),
+        ({"format": "pyrnn weights", "format_version": "1", "weights": "3"}, "its list of weights cannot be read"),
+        ({"format": "pyrnn weights", "format_version": "1", "weights": '["b"]'}, "is damaged"),
+        ({"format": "pyrnn weights", "format_version": "1", "weights": "[]"}, "has weights of another model"),
+    ],
+)
+def test_files_that_hold_no_weights(path, metadata, words):
+    save_file({"a": np.zeros(3, np.float32)}, path, metadata)
+    with pytest.raises(ValueError, match=f"load_weights: {path} .*{words}"):
+        model().load_weights(path)
+
+
 # -- reading what is not right ------------------------------------------------
 
 
