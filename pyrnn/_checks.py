@@ -21,13 +21,15 @@ _ADVICE = {
 }
 
 
-def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object]) -> None:
-    """Raise a TypeError that names the first of `unknown` and the arguments that `function` has."""
+def refuse_unknown(
+    owner: str, function: Any, unknown: Mapping[str, object], advice: Mapping[str, str] = _ADVICE
+) -> None:
+    """Raise a TypeError that names the first of `unknown`, what `advice` there is, and the arguments that `function` has."""
     for name in unknown:
         code = function.__code__
         known = [given for given in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if given != "self"]
-        advice = f": {_ADVICE[name]}" if name in _ADVICE else ""
-        raise TypeError(f"{owner}: {name} is not supported{advice} (arguments: {', '.join(known)})")
+        hint = f": {advice[name]}" if name in advice else ""
+        raise TypeError(f"{owner}: {name} is not supported{hint} (arguments: {', '.join(known)})")
 
 
 def whole(owner: str, name: str, value: object, low: int = 1) -> int:

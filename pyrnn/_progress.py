@@ -18,9 +18,16 @@ class Means:
         self.names, self._results = names, results
         self._sums: Sequence[float] = ()
         self._samples = 0
+        self._over = False
+
+    def restart(self) -> None:
+        """Forget all so far when the next batch comes."""
+        self._over = True
 
     def add(self, means: tuple[float, ...], samples: int) -> None:
         """What the network returned for a batch of `samples`."""
+        if self._over:
+            self._samples, self._over = 0, False
         if self._samples:
             self._sums = [total + mean * samples for total, mean in zip(self._sums, means, strict=True)]
         else:

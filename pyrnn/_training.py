@@ -10,7 +10,8 @@ from . import _random
 from ._compile import Compiled
 from ._core import Network
 from ._progress import Means, Silent
-from .callbacks import Callback, History, Hook, overridden
+from .callbacks import Callback, History
+from .callbacks._base import Hook, overridden
 
 if TYPE_CHECKING:
     from .models import Sequential
@@ -79,7 +80,7 @@ class Training:
     ) -> History:
         """Train from epoch `first_epoch` up to `epochs`. On KeyboardInterrupt the model stands after its last whole batch."""
         history = History()
-        everyone = [history, *callbacks]
+        everyone = [*callbacks, history]  # which has what the others add to the logs
         steps = -(-len(self._data.x) // self._batch_size)
         for callback in everyone:
             callback.set_model(self._model)
@@ -108,7 +109,7 @@ class Training:
         return history
 
     def _epoch(self, progress: Silent) -> Means:
-        means = Means(self._compiled.names, self._compiled.results)
+        means = self._model._means = Means(self._compiled.names, self._compiled.results)
         samples = len(self._data.x)
         order = self._rng.permutation(samples) if self._shuffle else np.arange(samples)
         index = order.astype(np.int64, copy=False)

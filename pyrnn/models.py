@@ -11,7 +11,7 @@ from ._checks import flag, real, refuse_unknown, whole
 from ._compile import Compiled
 from ._core import Network
 from ._network import input_spec, last_activation
-from ._progress import prediction_progress, training_progress
+from ._progress import Means, prediction_progress, training_progress
 from ._stack import Array, Stack
 from ._training import Data, Evaluation, Training, predict
 from .callbacks import Callback, History
@@ -49,6 +49,7 @@ class Sequential(Stack):
     stop_training = False
     history: History | None = None
     _compiled: Compiled | None = None
+    _means: Means | None = None
 
     # -- what to learn --------------------------------------------------------
 
@@ -178,6 +179,11 @@ class Sequential(Stack):
         network = self._require_network()
         training = Training(self, network, compiled, data, validation, size, shuffle)
         return training.run(first, last, hooks, verbose, progress)
+
+    def reset_metrics(self) -> None:
+        """For callbacks: the means that `fit` logs begin anew with the next batch, as they do with each epoch."""
+        if self._means is not None:
+            self._means.restart()
 
     def evaluate(
         self,
@@ -311,21 +317,12 @@ class Sequential(Stack):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and compile()'s arguments to one safetensors file, replaced in one step.
 
-        `pyrnn.load_model` reads it. An optimizer's count of iterations, where its schedule goes on, is in it; its moments are not. Raises OSError where the file cannot be written.
+        `pyrnn.load_model` reads it. An optimizer's count of iterations, where its schedule goes on, is in it; its moments
+        are not. Raises OSError where the file cannot be written.
         """
         from .saving import save_model
 
         save_model(self, path)
-
-
-def _split(data: Data, share: float) -> tuple[Data, Data]:
-    """The data without, and with only, the last `share` of their samples."""
-    first = int(len(data.x) * (1.0 - share))
-    if not 0 < first < len(data.x):
-        raise ValueError(
-            f"fit: validation_split={share:g} of {len(data.x)} samples leaves none for training or for validation"
-        )
-    return data.part(slice(first)), data.part(slice(first, None))
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone to one safetensors file, replaced in one step. Raises OSError where it cannot be written."""
@@ -350,6 +347,16 @@ def _split(data: Data, share: float) -> tuple[Data, Data]:
         from .saving import load_weights
 
         load_weights(self, path)
+
+
+def _split(data: Data, share: float) -> tuple[Data, Data]:
+    """The data without, and with only, the last `share` of their samples."""
+    first = int(len(data.x) * (1.0 - share))
+    if not 0 < first < len(data.x):
+        raise ValueError(
+            f"fit: validation_split={share:g} of {len(data.x)} samples leaves none for training or for validation"
+        )
+    return data.part(slice(first)), data.part(slice(first, None))
 
 
 def _checked_callbacks(callbacks: object) -> list[Callback]:

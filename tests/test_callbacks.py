@@ -97,6 +97,7 @@ def test_logs_added_by_a_callback_reach_history_and_later_callbacks():
     stop = callbacks.EarlyStopping(monitor="exact", mode="min", patience=1)
     history = model().fit(X, Y, epochs=9, callbacks=[Adds(), stop], verbose=0)
     assert history.epoch == [0, 1]
+    assert history.history["exact"] == [0.0, 0.1]
 
 
 class Scripted(callbacks.Callback):
@@ -155,7 +156,12 @@ def test_mode_auto_knows_accuracy_and_refuses_strangers():
 
 
 @pytest.mark.parametrize(
-    "kind", [callbacks.EarlyStopping, lambda: callbacks.ModelCheckpoint("never", save_best_only=True)]
+    "kind",
+    [
+        callbacks.EarlyStopping,
+        callbacks.ReduceLROnPlateau,
+        lambda: callbacks.ModelCheckpoint("never", save_best_only=True),
+    ],
 )
 def test_monitor_that_is_not_logged_is_an_error(kind):
     with pytest.raises(
@@ -197,6 +203,19 @@ def test_checkpoint_every_few_batches(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["1-3", "2-1", "2-4", "3-2", "3-5"]
 
 
+def test_checkpoint_of_weights_only(tmp_path):
+    made = model()
+    path = tmp_path / "{epoch}.safetensors"
+    weights = []
+    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(made.get_weights()))
+    made.fit(X, Y, epochs=2, callbacks=[keep, callbacks.ModelCheckpoint(path, save_weights_only=True)], verbose=0)
+    other = model()
+    other.load_weights(tmp_path / "1.safetensors")
+    np.testing.assert_array_equal(other.get_weights()[0], weights[0][0])
+    with pytest.raises(ValueError, match="is not a pyrnn model: its metadata have the format 'pyrnn weights'"):
+        pyrnn.load_model(tmp_path / "1.safetensors")
+
+
 def test_checkpoint_refuses_unknown_fields(tmp_path):
     with pytest.raises(ValueError, match="ModelCheckpoint: filepath must have fields of epoch, loss, mae only"):
         model().fit(X, Y, callbacks=[callbacks.ModelCheckpoint(tmp_path / "{acc}")], verbose=0)
@@ -216,9 +235,39 @@ def test_checkpoint_refuses_unknown_fields(tmp_path):
             "EarlyStopping: mode must be one of 'auto', 'min', 'max'",
         ),
         (
-            lambda: callbacks.ModelCheckpoint("a", save_weights_only=True),
+            lambda: callbacks.ModelCheckpoint("a", period=2),
+            TypeError,
+            "ModelCheckpoint: period is not supported: use save_freq=, in batches",
+        ),
+        (
+            lambda: callbacks.EarlyStopping(restore=True),
+            TypeError,
+            "EarlyStopping: restore is not supported .arguments: monitor, min_delta",
+        ),
+        (
+            lambda: callbacks.ReduceLROnPlateau(epsilon=0.1),
+            TypeError,
+            "ReduceLROnPlateau: epsilon is not supported: use min_delta=",
+        ),
+        (
+            lambda: callbacks.ReduceLROnPlateau(factor=1.0),
             ValueError,
-            "save_weights_only is not supported",
+            "ReduceLROnPlateau: factor must be at least 0 and less than 1, got 1",
+        ),
+        (
+            lambda: callbacks.LearningRateScheduler(0.1),
+            TypeError,
+            "LearningRateScheduler: schedule must be a function of the epoch, got 0.1",
+        ),
+        (
+            lambda: callbacks.LearningRateScheduler(lambda: 0.1),
+            TypeError,
+            "schedule must take the epoch, or the epoch and the rate",
+        ),
+        (
+            lambda: callbacks.TerminateOnNaN(patience=3),
+            TypeError,
+            "TerminateOnNaN: patience is not supported .arguments: raise_error",
         ),
         (
             lambda: callbacks.ModelCheckpoint("a", save_freq="batch"),

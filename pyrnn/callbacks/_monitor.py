@@ -1,107 +1,14 @@
-"""Callbacks of `Sequential.fit`, as in Keras."""
+"""Callbacks that act where one of the logged values improves, or does not."""
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._checks import choice, flag, real, refuse_unknown, whole
-
-if TYPE_CHECKING:
-    from .models import Sequential
-
-__all__ = ["Callback", "EarlyStopping", "History", "LambdaCallback", "ModelCheckpoint"]
-
-Logs = dict[str, float]
-Hook = Callable[..., object]
+from .._checks import choice, flag, real, refuse_unknown, whole
+from ._base import Callback, Logs
 
 
-class Callback:
-    """Base of all: override the hooks you need. `model` and `params` (verbose, epochs, steps) are set before training.
-
-    Epochs and batches count from 0. `logs` at the end of a batch are the means of the epoch so far; at the end of an epoch
-    they are the epoch's, with those of the validation data named val_... Hooks of batches that are not overridden cost nothing.
-    Setting `model.stop_training = True` ends training after the current batch or epoch.
-    """
-
-    model: "Sequential"
-    params: dict[str, Any]
-
-    def set_model(self, model: "Sequential") -> None:
-        self.model = model
-
-    def set_params(self, params: dict[str, Any]) -> None:
-        self.params = params
-
-    def on_train_begin(self, logs: Logs | None = None) -> None: ...
-    def on_train_end(self, logs: Logs | None = None) -> None: ...
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None: ...
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None: ...
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
-    def on_test_begin(self, logs: Logs | None = None) -> None: ...
-    def on_test_end(self, logs: Logs | None = None) -> None: ...
-    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
-    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
-
-
-def overridden(callbacks: Sequence[Callback], name: str) -> list[Hook]:
-    """The hooks called `name` of those callbacks that have one of their own, in order."""
-    hooks = [getattr(callback, name) for callback in callbacks]
-    return [hook for hook in hooks if getattr(hook, "__func__", None) is not getattr(Callback, name)]
-
-
-class LambdaCallback(Callback):
-    """A callback from functions, for example `LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))`.
-
-    >>> LambdaCallback(on_train_begin=lambda logs: None).on_train_begin({})
-    """
-
-    def __init__(
-        self,
-        on_epoch_begin: Hook | None = None,
-        on_epoch_end: Hook | None = None,
-        on_train_begin: Hook | None = None,
-        on_train_end: Hook | None = None,
-        on_train_batch_begin: Hook | None = None,
-        on_train_batch_end: Hook | None = None,
-        **unsupported: object,
-    ) -> None:
-        refuse_unknown("LambdaCallback", LambdaCallback.__init__, unsupported)
-        given = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-        }
-        for name, function in given.items():
-            if function is None:
-                continue
-            if not callable(function):
-                raise TypeError(f"LambdaCallback: {name} must be a function, got {function!r}")
-            setattr(self, name, function)
-
-
-class History(Callback):
-    """What `fit` returns: `history`, by name a list with a value per epoch, and `epoch`, the numbers of the epochs.
-
-    >>> History().history
-    {}
-    """
-
-    def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
-
-
-class _Monitor(Callback):
+class Monitor(Callback):
     """Follows one value of the logs and knows when it improves."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None) -> None:
@@ -132,7 +39,7 @@ class _Monitor(Callback):
         return logs[self.monitor]
 
 
-class EarlyStopping(_Monitor):
+class EarlyStopping(Monitor):
     """Stops training when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
     With `baseline`, patience is renewed only by values better than it; epochs before `start_from_epoch` are not watched.
@@ -153,7 +60,9 @@ class EarlyStopping(_Monitor):
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
+        **unsupported: object,
     ) -> None:
+        refuse_unknown("EarlyStopping", EarlyStopping.__init__, unsupported)
         super().__init__(monitor, mode, min_delta, None)
         self.patience = whole("EarlyStopping", "patience", patience, low=0)
         self.verbose = whole("EarlyStopping", "verbose", verbose, low=0)
@@ -192,11 +101,18 @@ class EarlyStopping(_Monitor):
             self.model.set_weights(self.best_weights)
 
 
-class ModelCheckpoint(_Monitor):
+_CHECKPOINT_ADVICE = {
+    "period": "use save_freq=, in batches",
+    "save_format": "files are safetensors",
+    "options": "files are local",
+}
+
+
+class ModelCheckpoint(Monitor):
     """Saves the model every epoch, or every `save_freq` batches; with `save_best_only`, only when `monitor` improves.
 
     `filepath` may have fields such as "{epoch:02d}-{val_loss:.2f}.safetensors": epoch counts from 1, as does batch with a number
-    as `save_freq`; the others are logged values. Folders are made where missing. `initial_value_threshold` is a first best value.
+    as `save_freq`; the others are logged values. `save_weights_only` writes what `load_weights` reads. Folders are made where missing. `initial_value_threshold` is a first best value.
     Raises ValueError in training where the logs have no `monitor` or a field of `filepath`, OSError where a file cannot be written.
 
     >>> ModelCheckpoint("runs/{epoch:02d}.safetensors").save_freq
@@ -213,15 +129,14 @@ class ModelCheckpoint(_Monitor):
         mode: str = "auto",
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
+        **unsupported: object,
     ) -> None:
+        refuse_unknown("ModelCheckpoint", ModelCheckpoint.__init__, unsupported, _CHECKPOINT_ADVICE)
         super().__init__(monitor, mode, 0, initial_value_threshold)
         self.filepath = os.fspath(filepath)
         self.verbose = whole("ModelCheckpoint", "verbose", verbose, low=0)
         self.save_best_only = flag("ModelCheckpoint", "save_best_only", save_best_only)
-        if flag("ModelCheckpoint", "save_weights_only", save_weights_only):
-            raise ValueError(
-                "ModelCheckpoint: save_weights_only is not supported; the whole model is saved, and load_model reads it"
-            )
+        self.save_weights_only = flag("ModelCheckpoint", "save_weights_only", save_weights_only)
         self.save_freq = "epoch" if save_freq == "epoch" else whole("ModelCheckpoint", "save_freq", save_freq)
         self._epoch = self._batches = 0
         if self.save_freq != "epoch":
@@ -253,6 +168,6 @@ class ModelCheckpoint(_Monitor):
                 f"ModelCheckpoint: filepath must have fields of {', '.join(fields)} only, got {self.filepath!r}"
             ) from error
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        self.model.save(path)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: saved {path}")
