@@ -54,6 +54,7 @@ class DivergenceGuard(Callback):
     multiplied by `rate_factor`, as number or schedule, and the means that `fit` logs begin anew. After `max_rollbacks`
     the next jump ends the training with the best weights.
 
+    A rate that is too high from the first batch, so that nothing is learnt, is no jump unless the loss keeps growing.
     Two copies of weights and moments are kept. "rollbacks", the number so far, and "learning_rate" are logged per epoch.
     `verbose` prints a line for each. In a later `fit` of the same model the guard knows what it has seen, until `compile`.
     """
