@@ -27,8 +27,8 @@ ArrayView view_of(const T* data, Index rows, Index columns) {
 template <class T>
 void step(Optimizer<T>& optimizer, double learning_rate, T* w, T* g) {
   optimizer.begin(learning_rate);
-  parallel_for(optimizer.norm_tasks(), false, [&](Index task) { optimizer.norm(task, g); });
-  parallel_for(optimizer.tasks(), false, [&](Index task) { optimizer.update(task, w, g); });
+  parallel_for(optimizer.prepare_tasks(), false, [&](Index task) { optimizer.prepare(task, g); });
+  parallel_for(optimizer.update_tasks(), false, [&](Index task) { optimizer.update(task, w, g); });
   optimizer.end();
 }
 
@@ -103,7 +103,7 @@ template <class T>
 void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, Index n, T* w, const T* g,
                     const std::vector<T*>& slots) {
   const Index padded = round_up(n, kBlock);
-  Optimizer<T> optimizer(spec, padded);
+  Optimizer<T> optimizer(spec, {padded});
   optimizer.iterations = iterations;
   std::vector<T> weights(std::size_t(padded), T(0)), gradient = weights;
   std::copy_n(w, n, weights.begin());
@@ -115,19 +115,18 @@ void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double l
 }
 
 template <class T>
-void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Index>& sizes, double clipnorm) {
-  OptimizerSpec clip_only{OptimizerKind::sgd};
-  clip_only.global_clipnorm = clipnorm;
-  Index total = 0;
-  for (const Index n : sizes) total += round_up(n, kBlock);
+void clip_gradients(const OptimizerSpec& spec, const std::vector<T*>& gradients, const std::vector<Index>& sizes) {
+  std::vector<Index> padded;
+  for (const Index n : sizes) padded.push_back(round_up(n, kBlock));
+  const Index total = std::accumulate(padded.begin(), padded.end(), Index(0));
   std::vector<T> weights(std::size_t(total), T(0)), all = weights;
   Index at = 0;
-  for (std::size_t i = 0; i < gradients.size(); at += round_up(sizes[i++], kBlock))
+  for (std::size_t i = 0; i < gradients.size(); at += padded[i++])
     std::copy_n(gradients[i], sizes[i], &all[std::size_t(at)]);
-  Optimizer<T> optimizer(clip_only, total);
+  Optimizer<T> optimizer(spec, padded);
   step(optimizer, 0, weights.data(), all.data());
   at = 0;
-  for (std::size_t i = 0; i < gradients.size(); at += round_up(sizes[i++], kBlock))
+  for (std::size_t i = 0; i < gradients.size(); at += padded[i++])
     std::copy_n(&all[std::size_t(at)], sizes[i], gradients[i]);
 }
 
@@ -156,7 +155,7 @@ void activation(Activation activation, Index n, const T* x, T* y) {
   template void optimizer_step(const OptimizerSpec&, std::int64_t, double, Index, T*, const T*,                     \
                                const std::vector<T*>&);                                                             \
   template void activation(Activation, Index, const T*, T*);                                                        \
-  template void clip_by_global_norm(const std::vector<T*>&, const std::vector<Index>&, double);
+  template void clip_gradients(const OptimizerSpec&, const std::vector<T*>&, const std::vector<Index>&);
 PYRNN_INSTANTIATE(float)
 PYRNN_INSTANTIATE(double)
 #undef PYRNN_INSTANTIATE

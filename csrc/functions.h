@@ -71,8 +71,8 @@ void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double l
 template <class T>
 void activation(Activation activation, Index n, const T* x, T* y);
 
-// All gradients times min(1, clipnorm / norm of all together), in place
+// All gradients clipped as the optimizer of `spec` does, in place
 template <class T>
-void clip_by_global_norm(const std::vector<T*>& gradients, const std::vector<Index>& sizes, double clipnorm);
+void clip_gradients(const OptimizerSpec& spec, const std::vector<T*>& gradients, const std::vector<Index>& sizes);
 
 }  // namespace pyrnn

@@ -74,7 +74,10 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
   resolved.from_logits = objective.from_logits || loss_activates_;
   resolved.activation_inside = loss_activates_;
   loss_.emplace(resolved);
-  optimizer_.emplace(optimizer, n_weights_);
+  std::vector<Index> sizes;
+  for (const auto& op : stack_.ops)
+    for (const auto& parameter : op->parameters) sizes.push_back(parameter.layout.size());
+  optimizer_.emplace(optimizer, sizes);
   planned_ = false;
 }
 
@@ -176,18 +179,25 @@ void Network<T>::train_batch(Batch batch, double learning_rate, double* results)
   const SharedPass forward_backward(schedule_, batch_, train);
   const auto gradient = [&](Index task) { sum_gradient(gradients, task); };
   const auto add = [&](Index task) { add_pieces(task); };
-  const auto norm = [&](Index task) { optimizer_->norm(task, grads_); };
+  const auto prepare = [&](Index task) { optimizer_->prepare(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
   parallel_phases({forward_backward.phase(),
                    {gradients.total * pieces_, gradient},
                    {pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add},
-                   {optimizer_->norm_tasks(), norm},
-                   {optimizer_->tasks(), update},
-                   {derivations.total, derive}},
+                   {optimizer_->prepare_tasks(), prepare},
+                   {optimizer_->update_tasks(), update},
+                   {optimizer_->changes_weights() ? derivations.total : 0, derive}},
                   is_serial());
   derived_stale_ = false;
   optimizer_->end();
   loss_->means(results);
+}
+
+template <class T>
+void Network<T>::finish_training() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  optimizer_->write_average(weights_);
+  derived_stale_ = true;
 }
 
 template <class T>

@@ -38,6 +38,8 @@ class Network {
 
   // results: Loss::means, result_count() of them.
   void train_batch(Batch batch, double learning_rate, double* results);
+  // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
+  void finish_training();
   void evaluate_batch(Batch batch, double* results);
   // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded.
   void predict_batch(Batch batch, T* out);

@@ -7,10 +7,11 @@
 
 namespace pyrnn {
 
-constexpr Index kWeightsPerTask = 2048;  // fixed, so that the norm's partial sums do not depend on threads
+constexpr Index kWeightsPerTask = 2048;  // fixed, so that a norm's partial sums do not depend on threads
 
-enum class OptimizerKind { sgd, rmsprop, adam };
+enum class OptimizerKind { sgd, rmsprop, adam, nadam, adagrad, lion };
 
+// Keras 3's names and meaning
 struct OptimizerSpec {
   OptimizerKind kind;
   double momentum = 0;
@@ -19,35 +20,68 @@ struct OptimizerSpec {
   bool centered = false;
   double beta_1 = 0.9, beta_2 = 0.999;
   double epsilon = 1e-7;
-  double global_clipnorm = 0;  // 0: none
+  bool amsgrad = false;
+  double initial_accumulator_value = 0.1;
+
+  double weight_decay = 0;
+  double clipnorm = 0, clipvalue = 0, global_clipnorm = 0;  // 0: none; at most one
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::int64_t ema_overwrite_frequency = 0;  // in updates; 0: never
+  std::int64_t gradient_accumulation_steps = 1;
 };
 
 template <class T>
 class Optimizer {
  public:
-  // n: a multiple of kBlock, padding included
-  Optimizer(const OptimizerSpec& spec, Index n);
+  // sizes: of the tensors, in order, that all weights fall into; multiples of kBlock, padding included
+  Optimizer(const OptimizerSpec& spec, const std::vector<Index>& sizes);
 
-  // One step: begin, norm of every task, update of every task (w -= the rule's step for gradient g, which clipping
-  // scales in place), end. A step that is not ended counts for nothing if no update has run.
+  // One batch: begin, prepare every task, update every task, end. What prepare leaves in g is this update's gradient,
+  // which clipping scales in place. A batch that is not ended counts for nothing if no task has run.
   void begin(double learning_rate);
-  Index norm_tasks() const { return spec_.global_clipnorm > 0 ? tasks() : 0; }
-  void norm(Index task, const T* g);
-  Index tasks() const;
+  Index prepare_tasks() const { return accumulates() || takes_norm() ? Index(tasks_.size()) : 0; }
+  void prepare(Index task, T* g);
+  Index update_tasks() const { return updates_ || spec_.use_ema ? Index(tasks_.size()) : 0; }
   void update(Index task, T* w, T* g);
+  bool changes_weights() const { return updates_ || overwrites_; }
   void end() { iterations++; }
 
-  std::int64_t iterations = 0;
-  // Keras' state by rule: sgd velocity; rmsprop v, average, momentum; adam m, v. Options that are off have none.
+  // Overwrites the weights by their moving average, where there is one.
+  void write_average(T* w) const;
+
+  std::int64_t iterations = 0;  // batches
+  // Keras' state by rule: sgd velocity; rmsprop v, average, momentum; adam m, v, largest v; nadam m, v; adagrad
+  // accumulator; lion m. Then the moving average of the weights and the sum of gradients. What is off has none.
   std::vector<std::vector<T>> slots;
 
  private:
-  T clip_factor() const;
+  // A run of weights of one norm, which is the sum over tasks [norm_begin, norm_end)
+  struct Task {
+    Index first, n;
+    std::size_t norm_begin, norm_end;
+  };
+
+  bool accumulates() const { return spec_.gradient_accumulation_steps > 1; }
+  bool takes_norm() const { return updates_ && (spec_.clipnorm > 0 || spec_.global_clipnorm > 0); }
+  void add_tasks(Index first, Index n);
+  void begin_nadam(double learning_rate, std::int64_t step);
+  void accumulate(const Task& task, T* g);
+  void clip(const Task& task, T* g) const;
+  T clip_factor(const Task& task) const;
+  void apply_rule(const Task& task, T* w, const T* g);
 
   OptimizerSpec spec_;
-  Index n_;
+  std::vector<Task> tasks_;
+  std::vector<double> partial_;        // sums of squares by task
+  std::size_t average_ = 0, sum_ = 0;  // their slots
+
+  // This batch
   UpdateRule<T> rule_{};
-  std::vector<double> partial_;  // sums of squares by task
+  bool updates_ = false, overwrites_ = false;
+  T decay_ = 0, ema_momentum_ = 0;
+  std::int64_t momentum_steps_ = 0;  // of Nadam, in momentum_product_
+  double momentum_product_ = 1;
 };
 
 }  // namespace pyrnn

@@ -121,6 +121,37 @@ def adam_step(
     beta_2: float,
     epsilon: float,
 ) -> tuple[Array, Array, Array]: ...
+def amsgrad_step(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    v_max: Array,
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array, Array]: ...
+def nadam_step(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array]: ...
+def adagrad_step(
+    w: Array, g: Array, accumulator: Array, learning_rate: float, epsilon: float
+) -> tuple[Array, Array]: ...
+def lion_step(
+    w: Array, g: Array, m: Array, learning_rate: float, beta_1: float, beta_2: float
+) -> tuple[Array, Array]: ...
+def clip_by_norm(gradients: list[Array], clipnorm: float) -> list[Array]: ...
+def clip_by_value(gradients: list[Array], clipvalue: float) -> list[Array]: ...
 def clip_by_global_norm(gradients: list[Array], clipnorm: float) -> list[Array]: ...
 
 class Network:
@@ -158,6 +189,9 @@ class Network:
         index: npt.NDArray[np.int64],
         weights: Array | None = None,
     ) -> tuple[float, ...]: ...
+    def finish_training(self) -> None:
+        """What the optimizer does after the last batch: a moving average of the weights becomes the weights."""
+
     def predict_batch(
         self,
         x: Array | tuple[Array, npt.NDArray[np.int64]],

@@ -8,8 +8,23 @@ side by side in the matrices, of an LSTM in the order i f c o, of a GRU z r n. `
 id v is row v of the identity matrix, so a product with a kernel picks the kernel's row v.
 """
 
+# ruff: noqa: PLC0414 (names that are public here too)
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ._reference_optimizers import adagrad_step as adagrad_step
+from ._reference_optimizers import adam_step as adam_step
+from ._reference_optimizers import amsgrad_step as amsgrad_step
+from ._reference_optimizers import clip_by_global_norm as clip_by_global_norm
+from ._reference_optimizers import clip_by_norm as clip_by_norm
+from ._reference_optimizers import clip_by_value as clip_by_value
+from ._reference_optimizers import decay_weights as decay_weights
+from ._reference_optimizers import lion_step as lion_step
+from ._reference_optimizers import moving_average as moving_average
+from ._reference_optimizers import nadam_step as nadam_step
+from ._reference_optimizers import rmsprop_step as rmsprop_step
+from ._reference_optimizers import sgd_step as sgd_step
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.integer]
@@ -425,96 +440,6 @@ def crossentropy(z: Floats, y: Floats | Ids) -> tuple[float, Floats]:
     highest = z.max(axis=-1, keepdims=True)
     log_softmax = z - highest - np.log(np.exp(z - highest).sum(axis=-1, keepdims=True))
     return float(-(y * log_softmax).sum() / n_rows), (weight * softmax(z) - y) / n_rows
-
-
-def sgd_step(
-    w: Floats, g: Floats, velocity: Floats, learning_rate: float, momentum: float, nesterov: bool
-) -> tuple[Floats, Floats]:
-    """Gradient descent with momentum, in Keras' form, where the velocity is already scaled by the learning rate.
-
-    w, g, velocity of one shape, any; returns the new w and velocity. With momentum 0 the velocity is not used.
-    `nesterov` looks one step ahead (Sutskever et al. 2013, as rearranged by Bengio et al. 2013, section 3.5).
-
-    >>> sgd_step(np.array([1.0]), np.array([2.0]), np.array([0.0]), 0.1, 0.9, False)
-    (array([0.8]), array([-0.2]))
-    """
-    if momentum == 0:
-        return w - learning_rate * g, velocity
-    velocity = momentum * velocity - learning_rate * g
-    if nesterov:
-        return w + momentum * velocity - learning_rate * g, velocity
-    return w + velocity, velocity
-
-
-def rmsprop_step(
-    w: Floats,
-    g: Floats,
-    v: Floats,
-    momentum_buffer: Floats,
-    average: Floats,
-    learning_rate: float,
-    rho: float,
-    momentum: float,
-    epsilon: float,
-    centered: bool,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Hinton 2012, lecture 6e, in Keras' form: epsilon stands inside the root.
-
-    w, g, v, momentum_buffer, average of one shape, any; returns the new w, v, momentum_buffer and average.
-    `centered` divides by the gradient's deviation instead of its size (Graves 2013, equations 38-41).
-    With momentum 0 the buffer, and without `centered` the average, is not used.
-
-    >>> w, v, _, _ = rmsprop_step(np.ones(1), np.full(1, 2.0), *np.zeros((3, 1)), 0.1, 0.75, 0.0, 0.0, False)
-    >>> w, v
-    (array([0.8]), array([1.]))
-    """
-    v = rho * v + (1 - rho) * g**2
-    variance = v
-    if centered:
-        average = rho * average + (1 - rho) * g
-        variance = v - average**2
-    step = learning_rate * g / np.sqrt(variance + epsilon)
-    if momentum > 0:
-        momentum_buffer = momentum * momentum_buffer + step
-        step = momentum_buffer
-    return w - step, v, momentum_buffer, average
-
-
-def adam_step(
-    w: Floats,
-    g: Floats,
-    m: Floats,
-    v: Floats,
-    step: int,
-    learning_rate: float,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-) -> tuple[Floats, Floats, Floats]:
-    """Kingma & Ba 2015, in the order of computation at the end of section 2; epsilon is their "epsilon hat".
-
-    w, g, m, v of one shape, any; `step` counts from 1; returns the new w, m and v.
-
-    >>> adam_step(np.ones(1), np.full(1, 2.0), np.zeros(1), np.zeros(1), 1, 0.1, 0.5, 0.75, 0.0)
-    (array([0.9]), array([1.]), array([1.]))
-    """
-    alpha = learning_rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g**2
-    return w - alpha * m / (np.sqrt(v) + epsilon), m, v
-
-
-def clip_by_global_norm(gradients: list[Floats], clipnorm: float) -> list[Floats]:
-    """All gradients times min(1, clipnorm / norm), norm over all of them together: Pascanu et al. 2013, algorithm 1.
-
-    Arrays of any shapes. Where the norm is infinite or NaN every result is NaN, as in Keras, so that it is noticed.
-
-    >>> clip_by_global_norm([np.array([3.0]), np.array([[-4.0]])], 1.0)
-    [array([0.6]), array([[-0.8]])]
-    """
-    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
-    scale = clipnorm / max(norm, clipnorm) if np.isfinite(norm) else np.nan
-    return [g * scale for g in gradients]
 
 
 def _unknown_activation(function: str, got: str) -> ValueError:

@@ -269,6 +269,15 @@ def test_crossentropy_of_a_certainty_that_is_wrong(dtype):
         ("rmsprop_step", 3, (0.01, 0.8, 0.9, 1e-3, True)),
         ("adam_step", 2, (1, 0.01, 0.9, 0.999, 1e-7)),
         ("adam_step", 2, (1000, 0.01, 0.8, 0.95, 1e-3)),
+        ("amsgrad_step", 3, (1, 0.01, 0.9, 0.999, 1e-7)),
+        ("amsgrad_step", 3, (1000, 0.01, 0.8, 0.95, 1e-3)),
+        ("nadam_step", 2, (1, 0.01, 0.9, 0.999, 1e-7)),
+        ("nadam_step", 2, (2, 0.01, 0.9, 0.999, 1e-7)),
+        ("nadam_step", 2, (1000, 0.01, 0.999, 0.95, 1e-3)),
+        ("adagrad_step", 1, (0.01, 1e-7)),
+        ("adagrad_step", 1, (0.01, 1e-3)),
+        ("lion_step", 1, (0.01, 0.9, 0.99)),
+        ("lion_step", 1, (0.01, 0.3, 0.5)),
     ],
     ids=str,
 )
@@ -276,8 +285,8 @@ def test_optimizer_step(rng, name, slots, options, shape, dtype):
     w, g, *state = rng.uniform(-1, 1, size=(2 + slots, *shape))
     if name == "rmsprop_step":  # v, momentum_buffer, average: v is at least the mean's square
         state[0] = state[2] ** 2 + rng.uniform(0.1, 1, size=shape)
-    elif name == "adam_step":
-        state[1] = abs(state[1])
+    elif name != "sgd_step":  # sums of squares; in the place of a mean a value of one sign is as good as another
+        state = [abs(array) for array in state]
     arguments = [array.astype(dtype) for array in (w, g, *state)]
     before = [array.copy() for array in arguments]
     actual = getattr(_core, name)(*arguments, *options)
@@ -287,6 +296,33 @@ def test_optimizer_step(rng, name, slots, options, shape, dtype):
         assert_close(a, e, f"result {i}")
     for argument, copy in zip(arguments, before, strict=True):
         np.testing.assert_array_equal(argument, copy, "arguments are left alone")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "limit"), [("clip_by_norm", 1.5), ("clip_by_norm", 30), ("clip_by_value", 0.3)])
+def test_clip_each(rng, name, limit, dtype):
+    gradients = [rng.normal(size=shape).astype(dtype) for shape in ((33, 100), (17,), (1,), (2,))]
+    gradients[3][:] = 0
+    actual = getattr(_core, name)(gradients, limit)
+    for a, e in zip(actual, getattr(ref, name)(in_float64(gradients), limit), strict=True):
+        assert a.dtype == dtype
+        assert_close(a, e, "clipped")
+    assert_same_for_all_threads(lambda: getattr(_core, name)(gradients, limit))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("name", "step"), [("clip_by_norm", None), ("clip_by_value", None), ("lion_step", 1)])
+def test_broken_gradients_show(name, step, poison, dtype):
+    """As the reference has it, NaN for NaN, and the tensor beside it is left alone by what looks at each."""
+    gradients = [np.array([1.0, poison], dtype), np.array([2.0], dtype)]
+    if name == "lion_step":
+        zeros = np.zeros(2, dtype)
+        actual, expected = (f(zeros, gradients[0], zeros, 0.1, 0.9, 0.9) for f in (_core.lion_step, ref.lion_step))
+    else:
+        actual, expected = (getattr(functions, name)(gradients, 0.5) for functions in (_core, ref))
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

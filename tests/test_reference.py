@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrnn import _reference_layers as ref_layers
+from pyrnn import _reference_optimizers
 from pyrnn import reference as ref
 
+MODULES = [ref, _reference_optimizers]
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
 ACTIVATIONS += ["hard_sigmoid", "softplus", "elu", "leaky_relu", "exponential"]
 SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 7, 5, 3), (5, 2, 1, 7)]  # B, T, I, H
@@ -259,22 +261,30 @@ def test_nothing_is_changed_in_place(rng):
     ref.sgd_step(bias, g, m, 0.1, 0.9, True)
     ref.rmsprop_step(bias, g, v, m, fixed(average / 8)[0], 0.1, 0.9, 0.5, 1e-7, True)
     ref.adam_step(bias, g, m, v, 3, 0.1, 0.9, 0.999, 1e-7)
-    ref.clip_by_global_norm([g, m], 1.0)
+    ref.amsgrad_step(bias, g, m, v, v, 3, 0.1, 0.9, 0.999, 1e-7)
+    ref.nadam_step(bias, g, m, v, 3, 0.1, 0.9, 0.999, 1e-7)
+    ref.adagrad_step(bias, g, v, 0.1, 1e-7)
+    ref.lion_step(bias, g, m, 0.1, 0.9, 0.99)
+    ref.decay_weights(bias, 0.1, 0.5)
+    ref.moving_average(average, bias, 0.9, 2)
+    for clip in (ref.clip_by_norm, ref.clip_by_value, ref.clip_by_global_norm):
+        clip([g, m], 1.0)
 
 
 def test_examples():
-    failed, tried = doctest.testmod(ref)
+    failed, tried = np.sum([doctest.testmod(module) for module in MODULES], axis=0)
+    names = [module.__name__ for module in MODULES]
     public = [
-        name
-        for name, value in vars(ref).items()
-        if callable(value) and value.__module__ == ref.__name__ and name[0] != "_"
+        name for name, value in vars(ref).items() if callable(value) and value.__module__ in names and name[0] != "_"
     ]
     assert failed == 0 and tried >= len(public)
     assert all(">>>" in getattr(ref, name).__doc__ for name in public)
 
 
 def test_reads_with_numpy_alone():
-    tree = ast.parse(Path(ref.__file__).read_text(encoding="utf-8"))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
-    assert names == {"numpy", "numpy.typing"}
+    own = {module.__name__.removeprefix("pyrnn.") for module in MODULES}
+    for module in MODULES:
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
+        assert names - own == {"numpy", "numpy.typing"}

@@ -55,4 +55,10 @@ ArrayView view(const py::array& a, const char* name) {
   return v;
 }
 
+bool is_double(const py::array& a, const char* name) {
+  if (py::isinstance<py::array_t<double>>(a)) return true;
+  if (py::isinstance<py::array_t<float>>(a)) return false;
+  throw py::type_error(std::string(name) + " must be float32 or float64, got " + describe(a));
+}
+
 }  // namespace pyrnn

@@ -53,6 +53,12 @@ T* data(py::array_t<T>& a) {
   return static_cast<T*>(a.mutable_data());
 }
 
+// Whether an array is float64; refuses what is neither float64 nor float32.
+bool is_double(const py::array& a, const char* name);
+
+// f<float> or f<double> by the dtype of the first weight
+#define PYRNN_BY_DTYPE(array, name, call) (is_double(array, name) ? call<double> : call<float>)
+
 // int64 in C order. Not an array_t as an argument: pybind11 makes an empty one of that in every call.
 class IndexArray : public py::array {
   using Checked = py::array_t<std::int64_t, py::array::c_style>;
@@ -67,5 +73,6 @@ Activation activation_by_name(const std::string& name);
 void bind_network(py::module_& m);
 void bind_stream(py::module_& m);
 void bind_functions(py::module_& m);
+void bind_optimizer_functions(py::module_& m);
 
 }  // namespace pyrnn

@@ -141,75 +141,6 @@ py::array activation_of(const py::array& x, Activation kind) {
   return y;
 }
 
-// ---- Optimizers: results are new arrays
-
-template <class T>
-py::array_t<T> copy_of(const py::array& a, const char* name, const Shape& shape) {
-  const T* from = values<T>(a, name, shape);
-  py::array_t<T> copy(shape);
-  std::copy_n(from, a.size(), data(copy));
-  return copy;
-}
-
-template <class T>
-py::tuple step_of(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, const py::array& w,
-                  const py::array& g, const std::vector<std::pair<const char*, py::array>>& state,
-                  const std::vector<bool>& used) {
-  const Shape shape = shape_of(w);
-  const T* gradient = values<T>(g, "g", shape);
-  py::tuple result(1 + state.size());
-  py::array_t<T> weights = copy_of<T>(w, "w", shape);
-  result[0] = weights;
-  std::vector<T*> slots;
-  for (std::size_t i = 0; i < state.size(); i++) {
-    py::array_t<T> slot = copy_of<T>(state[i].second, state[i].first, shape);
-    if (used[i]) slots.push_back(data(slot));
-    result[1 + i] = slot;
-  }
-  T* to = data(weights);
-  const Index n = w.size();
-  py::gil_scoped_release release;
-  optimizer_step(spec, iterations, learning_rate, n, to, gradient, slots);
-  return result;
-}
-
-py::tuple sgd_step(const py::array& w, const py::array& g, const py::array& velocity, double learning_rate,
-                   double momentum, bool nesterov) {
-  OptimizerSpec spec{OptimizerKind::sgd};
-  spec.momentum = momentum, spec.nesterov = nesterov;
-  return PYRNN_BY_DTYPE(w, "w", step_of)(spec, 0, learning_rate, w, g, {{"velocity", velocity}}, {momentum != 0});
-}
-
-py::tuple rmsprop_step(const py::array& w, const py::array& g, const py::array& v, const py::array& momentum_buffer,
-                       const py::array& average, double learning_rate, double rho, double momentum, double epsilon,
-                       bool centered) {
-  OptimizerSpec spec{OptimizerKind::rmsprop};
-  spec.rho = rho, spec.momentum = momentum, spec.epsilon = epsilon, spec.centered = centered;
-  py::tuple r = PYRNN_BY_DTYPE(w, "w", step_of)(spec, 0, learning_rate, w, g,
-                                                {{"v", v}, {"average", average}, {"momentum_buffer", momentum_buffer}},
-                                                {true, centered, momentum != 0});
-  return py::make_tuple(r[0], r[1], r[3], r[2]);
-}
-
-py::tuple adam_step(const py::array& w, const py::array& g, const py::array& m, const py::array& v, std::int64_t step,
-                    double learning_rate, double beta_1, double beta_2, double epsilon) {
-  if (step < 1) throw py::value_error("step must be at least 1, got " + std::to_string(step));
-  OptimizerSpec spec{OptimizerKind::adam};
-  spec.beta_1 = beta_1, spec.beta_2 = beta_2, spec.epsilon = epsilon;
-  return PYRNN_BY_DTYPE(w, "w", step_of)(spec, step - 1, learning_rate, w, g, {{"m", m}, {"v", v}}, {true, true});
-}
-
-template <class T>
-py::list clip_of(const std::vector<py::array>& gradients, double clipnorm) {
-  std::vector<py::array_t<T>> copies;
-  for (const py::array& g : gradients) copies.push_back(copy_of<T>(g, "gradients", shape_of(g)));
-  std::vector<T*> each;
-  std::vector<Index> sizes;
-  for (auto& copy : copies) each.push_back(data(copy)), sizes.push_back(copy.size());
-  clip_by_global_norm(each, sizes, clipnorm);
-  return py::cast(copies);
-}
-
 }  // namespace
 
 void bind_functions(py::module_& m) {
@@ -248,18 +179,6 @@ void bind_functions(py::module_& m) {
       "sigmoid", [](const py::array& x) { return PYRNN_BY_DTYPE(x, "x", activation_of)(x, Activation::sigmoid); },
       "x"_a);
   m.def("tanh", [](const py::array& x) { return PYRNN_BY_DTYPE(x, "x", activation_of)(x, Activation::tanh); }, "x"_a);
-  m.def("sgd_step", &sgd_step, "w"_a, "g"_a, "velocity"_a, "learning_rate"_a, "momentum"_a, "nesterov"_a);
-  m.def("rmsprop_step", &rmsprop_step, "w"_a, "g"_a, "v"_a, "momentum_buffer"_a, "average"_a, "learning_rate"_a,
-        "rho"_a, "momentum"_a, "epsilon"_a, "centered"_a);
-  m.def("adam_step", &adam_step, "w"_a, "g"_a, "m"_a, "v"_a, "step"_a, "learning_rate"_a, "beta_1"_a, "beta_2"_a,
-        "epsilon"_a);
-  m.def(
-      "clip_by_global_norm",
-      [](const std::vector<py::array>& gradients, double clipnorm) {
-        if (gradients.empty()) return py::list();
-        return PYRNN_BY_DTYPE(gradients[0], "gradients", clip_of)(gradients, clipnorm);
-      },
-      "gradients"_a, "clipnorm"_a);
 }
 
 }  // namespace pyrnn

@@ -10,15 +10,6 @@ namespace pyrnn {
 
 void bind_recurrent_functions(py::module_& m);
 
-inline bool is_double(const py::array& a, const char* name) {
-  if (py::isinstance<py::array_t<double>>(a)) return true;
-  if (py::isinstance<py::array_t<float>>(a)) return false;
-  throw py::type_error(std::string(name) + " must be float32 or float64, got " + describe(a));
-}
-
-// f<float> or f<double> by the dtype of the first weight
-#define PYRNN_BY_DTYPE(array, name, call) (is_double(array, name) ? call<double> : call<float>)
-
 template <class T>
 py::array_t<T> new_array(const Shape& shape) {
   return py::array_t<T>(shape);

@@ -57,6 +57,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("fma_peak", &fma_peak_of, "dtype"_a);
   m.def("one_hot_ids", &ids_of_one_hot, "x"_a.noconvert());
   bind_functions(m);
+  bind_optimizer_functions(m);
   bind_network(m);
   bind_stream(m);
 }

@@ -81,15 +81,27 @@ OpSpec op_spec(const py::dict& d) {
 }
 
 OptimizerSpec optimizer_spec(const py::dict& d) {
-  OptimizerSpec spec{by_name<OptimizerKind>(
-      d["name"].cast<std::string>(), "optimizer",
-      {{"sgd", OptimizerKind::sgd}, {"rmsprop", OptimizerKind::rmsprop}, {"adam", OptimizerKind::adam}})};
+  OptimizerSpec spec{by_name<OptimizerKind>(d["name"].cast<std::string>(), "optimizer",
+                                            {{"sgd", OptimizerKind::sgd},
+                                             {"rmsprop", OptimizerKind::rmsprop},
+                                             {"adam", OptimizerKind::adam},
+                                             {"nadam", OptimizerKind::nadam},
+                                             {"adagrad", OptimizerKind::adagrad},
+                                             {"lion", OptimizerKind::lion}})};
   for (const auto& [key, value] : d) {
     const std::string name = key.cast<std::string>();
     if (name == "nesterov")
       spec.nesterov = value.cast<bool>();
     else if (name == "centered")
       spec.centered = value.cast<bool>();
+    else if (name == "amsgrad")
+      spec.amsgrad = value.cast<bool>();
+    else if (name == "use_ema")
+      spec.use_ema = value.cast<bool>();
+    else if (name == "ema_overwrite_frequency")
+      spec.ema_overwrite_frequency = value.cast<std::int64_t>();
+    else if (name == "gradient_accumulation_steps")
+      spec.gradient_accumulation_steps = value.cast<std::int64_t>();
     else if (name != "name")
       *by_name<double*>(name, "option of an optimizer",
                         {{"momentum", &spec.momentum},
@@ -97,8 +109,16 @@ OptimizerSpec optimizer_spec(const py::dict& d) {
                          {"beta_1", &spec.beta_1},
                          {"beta_2", &spec.beta_2},
                          {"epsilon", &spec.epsilon},
-                         {"global_clipnorm", &spec.global_clipnorm}}) = value.cast<double>();
+                         {"initial_accumulator_value", &spec.initial_accumulator_value},
+                         {"weight_decay", &spec.weight_decay},
+                         {"clipnorm", &spec.clipnorm},
+                         {"clipvalue", &spec.clipvalue},
+                         {"global_clipnorm", &spec.global_clipnorm},
+                         {"ema_momentum", &spec.ema_momentum}}) = value.cast<double>();
   }
+  if (spec.gradient_accumulation_steps < 1)
+    throw py::value_error("gradient_accumulation_steps must be at least 1, got " +
+                          std::to_string(spec.gradient_accumulation_steps));
   return spec;
 }
 
@@ -193,6 +213,7 @@ class AnyNetwork {
   virtual void compile(const Objective& objective, const OptimizerSpec& optimizer) = 0;
   virtual py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                                 const OptionalArray& weights) = 0;
+  virtual void finish_training() = 0;
   virtual py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                                    const OptionalArray& weights) = 0;
   virtual void predict_batch(const py::object& x, const IndexArray& index, py::array& out) = 0;
@@ -234,6 +255,12 @@ class NetworkOf : public AnyNetwork {
                         const OptionalArray& weights) override {
     const BatchOf batch(x, index, &y, weights);
     return results([&](double* to) { network_.train_batch(batch.get(), learning_rate, to); });
+  }
+
+  void finish_training() override {
+    require_compiled();
+    py::gil_scoped_release release;
+    network_.finish_training();
   }
 
   py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
@@ -348,6 +375,7 @@ void bind_network(py::module_& m) {
           "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a, "label_smoothing"_a = 0.0, "delta"_a = 1.0)
       .def("train_batch", &AnyNetwork::train_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "learning_rate"_a, "weights"_a.noconvert() = py::none())
+      .def("finish_training", &AnyNetwork::finish_training)
       .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "weights"_a.noconvert() = py::none())
       .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())

@@ -119,6 +119,7 @@ struct UpdateRule {
   T rho;
   T beta_1, beta_2;
   T epsilon;
+  T mean_rate = 0, gradient_rate = 0, square_scale = 0;  // Nadam: of m, g and v, with this step's bias corrections
 };
 
 template <class T>
@@ -177,12 +178,21 @@ struct Kernels {
   void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
 
-  // One step on n weights. A null slot is an option that is off (no momentum, not centered).
+  // One step on n weights. A null slot is an option that is off (no momentum, not centered, not AMSGrad).
   void (*sgd)(const UpdateRule<T>&, Index n, T* w, const T* g, T* velocity);
   void (*rmsprop)(const UpdateRule<T>&, Index n, T* w, const T* g, T* v, T* average, T* momentum);
-  void (*adam)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m, T* v);
+  void (*adam)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m, T* v, T* v_max);
+  void (*nadam)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m, T* v);
+  void (*adagrad)(const UpdateRule<T>&, Index n, T* w, const T* g, T* accumulator);
+  void (*lion)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m);
   double (*sum_of_squares)(Index n, const T* x);
   void (*scale)(Index n, T factor, T* x);
+  // x to [-limit, limit]; NaN stays NaN
+  void (*clip)(Index n, T limit, T* x);
+  // x -= rate x
+  void (*shrink)(Index n, T rate, T* x);
+  // average = keep average + (1 - keep) x
+  void (*blend)(Index n, T keep, const T* x, T* average);
   // dst[c, r] = src[r, c]
   void (*transpose)(Index rows, Index columns, const T* src, Index src_stride, T* dst, Index dst_stride);
 

@@ -65,8 +65,14 @@ constexpr Kernels<T> table() {
           sgd<T>,
           rmsprop<T>,
           adam<T>,
+          nadam<T>,
+          adagrad<T>,
+          lion<T>,
           sum_of_squares<T>,
           scale<T>,
+          clip<T>,
+          shrink<T>,
+          blend<T>,
           transpose<T>,
           multiply_adds<T>};
 }

@@ -191,7 +191,7 @@ void digest_normalization_and_maximum(Numbers& numbers) {
 
 template <class T>
 void digest_updates(Numbers& numbers) {
-  const UpdateRule<T> rule{T(0.01), T(0.9), true, T(0.9), T(0.9), T(0.999), T(1e-7)};
+  const UpdateRule<T> rule{T(0.01), T(0.9), true, T(0.9), T(0.9), T(0.999), T(1e-7), T(0.02), T(0.03), T(1.5)};
   const std::vector<T> g = numbers.values<T>(kValues), zeros(kValues, T(0));
   std::vector<T> w = numbers.values<T>(kValues), a = zeros, b = zeros, c = zeros;
   Hash hash;
@@ -201,8 +201,18 @@ void digest_updates(Numbers& numbers) {
   kernels<T>().rmsprop(rule, kValues, w.data(), g.data(), a.data(), b.data(), c.data());
   hash.add(w), hash.add(a), hash.add(b), hash.add(c);
   a = b = zeros;
-  kernels<T>().adam(rule, kValues, w.data(), g.data(), a.data(), b.data());
+  kernels<T>().adam(rule, kValues, w.data(), g.data(), a.data(), b.data(), c.data());
   kernels<T>().scale(kValues, T(0.7), w.data());
+  hash.add(w), hash.add(a), hash.add(b), hash.add(c);
+  a = b = c = zeros;
+  kernels<T>().nadam(rule, kValues, w.data(), g.data(), a.data(), b.data());
+  kernels<T>().adagrad(rule, kValues, w.data(), g.data(), c.data());
+  hash.add(w), hash.add(a), hash.add(b), hash.add(c);
+  a = zeros;
+  kernels<T>().lion(rule, kValues, w.data(), g.data(), a.data());
+  kernels<T>().clip(kValues, T(0.5), w.data());
+  kernels<T>().shrink(kValues, T(0.01), w.data());
+  kernels<T>().blend(kValues, T(0.9), w.data(), b.data());
   hash.add(w), hash.add(a), hash.add(b);
   hash.print<T>("kernel updates");
 }
