@@ -9,27 +9,28 @@ _ADVICE = {
     "axis": "it is always the last",
     "batch_input_shape": "use input_shape=, without the batch axis",
     "batch_shape": "use shape=, without the batch axis",
-    "clipnorm": "use global_clipnorm=",
     "decay": "set optimizer.learning_rate between epochs",
     "dropout": "put a Dropout layer before this one",
     "dtype": "give it to the model: Sequential(dtype=...)",
     "ignore_class": "give its steps a sample_weight of 0",
     "input_dim": "use input_shape=",
     "input_length": "use input_shape=",
-    "lr": "use learning_rate=",
+    "jit_compile": "the engine is compiled already",
+    "loss_scale_factor": "float32 and float64 need no scaling of the loss",
     "nb_epoch": "use epochs=",
+    "schedule_decay": "it is 0.96 per step, as in Keras 3",
+    "sample_weight": "every sample counts the same",
+    "class_weight": "every class counts the same",
 }
 
 
-def refuse_unknown(
-    owner: str, function: Any, unknown: Mapping[str, object], advice: Mapping[str, str] = _ADVICE
-) -> None:
-    """Raise a TypeError that names the first of `unknown`, what `advice` there is, and the arguments that `function` has."""
+def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object], more: Sequence[str] = ()) -> None:
+    """Raise a TypeError that names the first of `unknown`, and the arguments that `function` has and `more`."""
     for name in unknown:
         code = function.__code__
         known = [given for given in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if given != "self"]
-        hint = f": {advice[name]}" if name in advice else ""
-        raise TypeError(f"{owner}: {name} is not supported{hint} (arguments: {', '.join(known)})")
+        advice = f": {_ADVICE[name]}" if name in _ADVICE else ""
+        raise TypeError(f"{owner}: {name} is not supported{advice} (arguments: {', '.join([*known, *more])})")
 
 
 def whole(owner: str, name: str, value: object, low: int = 1) -> int:

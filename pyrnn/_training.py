@@ -103,6 +103,8 @@ class Training:
                 call(overridden(everyone, "on_epoch_end"), epoch, logs)
                 if self._model.stop_training:
                     break
+            if first_epoch < epochs:
+                self._network.finish_training()
             call(overridden(everyone, "on_train_end"), logs)
         finally:
             progress.close()

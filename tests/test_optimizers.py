@@ -1,99 +1,179 @@
-"""Optimizers as descriptions, and one model's updates against the NumPy reference's rules."""
+"""Optimizers as descriptions, and what their options do to a model's training; test_updates.py has the numbers."""
+
+import json
 
 import numpy as np
 import pytest
 
-from pyrnn import Input, Sequential, layers, optimizers, reference
+import pyrnn
+from pyrnn import Input, Sequential, _core, layers, optimizers
+
+EVERY_OPTION = {
+    "weight_decay": 0.2,
+    "clipnorm": 0.05,
+    "use_ema": True,
+    "ema_overwrite_frequency": 2,
+    "gradient_accumulation_steps": 2,
+}
+
+# ------------------------------------------------------------------------------------------------------------ In models
 
 
-def gradients(kernel, bias, x, y):
-    """Of the mean squared error of x kernel + bias."""
-    dy = 2 * (x @ kernel + bias - y) / y.size
-    return [x.T @ dy, dy.sum(0)]
+def model(optimizer, dtype="float32"):
+    pyrnn.utils.set_random_seed(3)
+    made = Sequential([Input((6, 40)), layers.LSTM(48), layers.Dense(9, activation="softmax")], dtype=dtype)
+    made.compile(optimizer, "sparse_categorical_crossentropy")
+    return made
 
 
-def sgd(w, g, s, step, lr, momentum, nesterov):
-    w, s["v"] = reference.sgd_step(w, g, s.setdefault("v", np.zeros_like(w)), lr, momentum, nesterov)
-    return w
+def ids(rng, samples=40):
+    return rng.integers(40, size=(samples, 6)), rng.integers(9, size=samples)
 
 
-def rmsprop(w, g, s, step, lr, rho, momentum, epsilon, centered):
-    zeros = np.zeros_like(w)
-    w, s["v"], s["b"], s["a"] = reference.rmsprop_step(
-        w, g, s.get("v", zeros), s.get("b", zeros), s.get("a", zeros), lr, rho, momentum, epsilon, centered
+def test_training_ends_with_the_average(rng):
+    x, y = ids(rng)
+    raw, averaged, by_batch = (
+        model(o) for o in (optimizers.SGD(0.5), *(optimizers.SGD(0.5, use_ema=True) for _ in range(2)))
     )
-    return w
+    raw.fit(x, y, batch_size=40, epochs=3, verbose=0, shuffle=False)
+    averaged.fit(x, y, batch_size=40, epochs=3, verbose=0, shuffle=False)
+    for _ in range(3):
+        by_batch.train_on_batch(x, y)
+    for one, other, mean in zip(raw.get_weights(), by_batch.get_weights(), averaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert (mean != one).any()
+    after = averaged.evaluate(x, y, verbose=0)
+    averaged.set_weights(averaged.get_weights())
+    assert averaged.evaluate(x, y, verbose=0) == after, "copies of the weights were made again"
+    averaged.set_weights(raw.get_weights())
+    averaged.fit(x, y, epochs=3, initial_epoch=3, verbose=0)
+    for one, other in zip(raw.get_weights(), averaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other, "no epoch, no end of training")
 
 
-def adam(w, g, s, step, lr, beta_1, beta_2, epsilon):
-    zeros = np.zeros_like(w)
-    w, s["m"], s["v"] = reference.adam_step(
-        w, g, s.get("m", zeros), s.get("v", zeros), step, lr, beta_1, beta_2, epsilon
-    )
-    return w
+def test_a_first_average_is_the_weights(rng):
+    x, y = ids(rng)
+    raw, averaged = model(optimizers.Adam()), model(optimizers.Adam(use_ema=True))
+    for made in (raw, averaged):
+        made.fit(x, y, batch_size=40, shuffle=False, verbose=0)
+    for one, other in zip(raw.get_weights(), averaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-CASES = [
-    (optimizers.SGD(0.1), sgd),
-    (optimizers.SGD(0.1, momentum=0.9), sgd),
-    (optimizers.SGD(0.1, momentum=0.9, nesterov=True), sgd),
-    (optimizers.RMSprop(0.02), rmsprop),
-    (optimizers.RMSprop(0.02, rho=0.8, momentum=0.5, epsilon=1e-3), rmsprop),
-    (optimizers.RMSprop(0.02, centered=True), rmsprop),
-    (optimizers.RMSprop(0.02, momentum=0.3, centered=True), rmsprop),
-    (optimizers.Adam(0.05), adam),
-    (optimizers.Adam(0.05, beta_1=0.5, beta_2=0.9, epsilon=1e-2), adam),
-]
+def test_accumulation_is_a_larger_batch(rng):
+    x, y = ids(rng)
+    whole, parts = model(optimizers.Adam(), "float64"), model(optimizers.Adam(gradient_accumulation_steps=4), "float64")
+    whole.fit(x, y, batch_size=40, epochs=3, shuffle=False, verbose=0)
+    parts.fit(x, y, batch_size=10, epochs=3, shuffle=False, verbose=0)
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("clipnorm", [None, 0.05, 1e6])
-@pytest.mark.parametrize(("optimizer", "rule"), CASES)
-def test_updates_follow_the_reference(optimizer, rule, clipnorm, rng):
-    config = optimizer.get_config()
-    optimizer = type(optimizer)(**{**config, "global_clipnorm": clipnorm})
-    made = Sequential([Input((5,)), layers.Dense(3)], dtype="float64")
-    made.compile(optimizer, "mse")
-    x, y = rng.normal(size=(8, 5)), rng.normal(size=(8, 3))
-    arguments = {name: value for name, value in config.items() if name not in ("learning_rate", "global_clipnorm")}
-    weights, states = made.get_weights(), [{}, {}]
-    for step in range(1, 5):
-        optimizer.learning_rate = config["learning_rate"] / step
-        found = gradients(*weights, x, y)
-        if clipnorm is not None:
-            found = reference.clip_by_global_norm(found, clipnorm)
-        weights = [
-            rule(w, g, s, step, optimizer.learning_rate, **arguments)
-            for w, g, s in zip(weights, found, states, strict=True)
-        ]
-        made.train_on_batch(x, y)
-        for one, other in zip(made.get_weights(), weights, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({"weight_decay": 0.1, "clipnorm": 1.0}, 0),
+        ({"clipvalue": 1.0}, 0),
+        ({"use_ema": True}, 1),
+        ({"gradient_accumulation_steps": 2}, 1),
+        ({"amsgrad": True}, 1),
+        (EVERY_OPTION, 2),
+    ],
+)
+def test_options_that_are_off_take_no_memory(options, more):
+    """Adam alone keeps two values for each weight; `more` is what the options add."""
+
+    def memory(optimizer):
+        network = _core.Network("float32", 4, False, False, [{"op": "dense", "units": 64}])
+        network.compile("mean_squared_error", False, [], optimizer.engine_spec())
+        return network.memory(), sum(slot.nbytes for slot in network.get_optimizer_state()["slots"])
+
+    plain, of_slots = memory(optimizers.Adam())
+    assert memory(optimizers.Adam(**options)) == (plain + more * of_slots // 2, of_slots + more * of_slots // 2)
 
 
-def test_defaults_are_keras():
-    assert optimizers.SGD().get_config() == {
-        "learning_rate": 0.01,
-        "momentum": 0.0,
-        "nesterov": False,
-        "global_clipnorm": None,
-    }
-    assert optimizers.RMSprop().get_config() == {
-        "learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False, "global_clipnorm": None,
-    }  # fmt: skip
-    assert optimizers.Adam().get_config() == {
-        "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "global_clipnorm": None,
-    }  # fmt: skip
+@pytest.mark.parametrize("options", [{}, EVERY_OPTION])
+def test_state_can_be_put_back(options, rng):
+    """Also what Nadam counts, the average, and a sum of gradients between two steps."""
+    x, y = ids(rng)
+    straight, half, resumed = (model(optimizers.Nadam(**options)) for _ in range(3))
+    for made, batches in ((straight, 5), (half, 3)):
+        for _ in range(batches):
+            made.train_on_batch(x, y)
+    resumed.set_weights(half.get_weights())
+    for _ in range(4):
+        resumed.train_on_batch(x, y)  # further than the state to come
+    resumed.set_weights(half.get_weights())
+    resumed._require_network().set_optimizer_state(half._require_network().get_optimizer_state())
+    for _ in range(2):
+        resumed.train_on_batch(x, y)
+    for one, other in zip(straight.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["sgd", "SGD", "rmsprop", "RMSprop", "adam", "Adam"])
-def test_names_in_any_case(name):
-    assert type(optimizers.get(name)).__name__.lower() == name.lower()
+# --------------------------------------------------------------------------------------------------------- Descriptions
+
+NO_OPTIONS = {
+    "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False, "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None, "gradient_accumulation_steps": None,
+}  # fmt: skip
+MOMENTS = {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 
 
-def test_config_makes_the_same_optimizer():
-    optimizer = optimizers.Adam(0.5, beta_1=0.8, global_clipnorm=2.0)
-    again = optimizers.get({"class_name": "Adam", "config": optimizer.get_config()})
-    assert again.get_config() == optimizer.get_config()
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("SGD", {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}),
+        ("RMSprop", {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False}),
+        ("Adam", {**MOMENTS, "amsgrad": False}),
+        ("AdamW", {**MOMENTS, "amsgrad": False, "weight_decay": 0.004}),
+        ("Nadam", MOMENTS),
+        ("Adagrad", {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7}),
+        ("Lion", {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.99}),
+    ],
+)
+def test_defaults_are_keras(name, config):
+    for spelling in (name, name.lower(), name.upper(), getattr(optimizers, name)):
+        optimizer = optimizers.get(spelling)
+        assert type(optimizer).__name__ == name
+        assert optimizer.get_config() == {**NO_OPTIONS, **config}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optimizers.SGD(0.5, momentum=0.3, nesterov=True, **EVERY_OPTION),
+        optimizers.RMSprop(0.5, rho=0.8, centered=True, clipvalue=3.0),
+        optimizers.Adam(0.5, beta_1=0.8, amsgrad=True, global_clipnorm=2.0),
+        optimizers.AdamW(0.5, 0.1, use_ema=True, ema_momentum=0.5),
+        optimizers.Nadam(0.5, epsilon=0.1, weight_decay=0.3),
+        optimizers.Adagrad(0.5, initial_accumulator_value=0.0, gradient_accumulation_steps=5),
+        optimizers.Lion(0.5, beta_2=0.8, clipnorm=0.1),
+    ],
+)
+def test_config_makes_the_same_optimizer(optimizer):
+    description = {"class_name": type(optimizer).__name__, "config": json.loads(json.dumps(optimizer.get_config()))}
+    again = optimizers.get(description)
+    assert type(again) is type(optimizer) and again.get_config() == optimizer.get_config()
+
+
+def test_options_are_saved_with_the_model(tmp_path):
+    made = model(optimizers.AdamW(0.5, clipvalue=2.0, use_ema=True, gradient_accumulation_steps=3))
+    made.save(tmp_path / "model.safetensors")
+    loaded = pyrnn.load_model(tmp_path / "model.safetensors")
+    assert isinstance(loaded.optimizer, optimizers.AdamW)
+    assert loaded.optimizer.get_config() == made.optimizer.get_config()
+
+
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adagrad", "Lion"])
+def test_lr_is_learning_rate(name):
+    with pytest.warns(DeprecationWarning, match=f"{name}: lr is the old name of learning_rate") as warned:
+        optimizer = getattr(optimizers, name)(lr=0.25)
+    assert warned[0].filename == __file__, "the caller's line is shown"
+    assert optimizer.learning_rate == 0.25
+    assert "lr" not in optimizer.get_config()
+    with pytest.raises(TypeError, match=f"{name}: lr is the old name of learning_rate, got both"):
+        getattr(optimizers, name)(0.1, lr=0.25)
 
 
 def _set(name, value):
@@ -110,17 +190,37 @@ def _set(name, value):
         (lambda: optimizers.SGD(nesterov=None), TypeError, "SGD: nesterov must be True or False, got None"),
         (lambda: optimizers.RMSprop(rho=1.0), ValueError, "RMSprop: rho must be at least 0 and less than 1, got 1"),
         (lambda: optimizers.RMSprop(epsilon=0), ValueError, "RMSprop: epsilon must be more than 0, got 0"),
-        (lambda: optimizers.RMSprop(lr=0.01), TypeError, "RMSprop: lr is not supported: use learning_rate="),
         (lambda: optimizers.Adam(beta_1=1), ValueError, "Adam: beta_1 must be at least 0 and less than 1, got 1"),
-        (lambda: optimizers.Adam(amsgrad=True), TypeError, "Adam: amsgrad is not supported"),
-        (lambda: optimizers.Adam(clipnorm=1.0), TypeError, "Adam: clipnorm is not supported: use global_clipnorm="),
+        (lambda: optimizers.Adam(amsgrad=1), TypeError, "Adam: amsgrad must be True or False, got 1"),
+        (lambda: optimizers.AdamW(beta_2=1), ValueError, "AdamW: beta_2 must be at least 0 and less than 1, got 1"),
+        (lambda: optimizers.AdamW(weight_decay=None), TypeError, "AdamW: weight_decay must be a number, got None"),
+        (lambda: optimizers.Nadam(epsilon=-1), ValueError, "Nadam: epsilon must be more than 0, got -1"),
+        (lambda: optimizers.Nadam(amsgrad=True), TypeError, r"Nadam: amsgrad is not supported \(arguments: learning_rate,"),
+        (lambda: optimizers.Nadam(schedule_decay=0.1), TypeError, "Nadam: schedule_decay is not supported: it is 0.96 per"),
+        (lambda: optimizers.Adagrad(0.1, -1), ValueError, "Adagrad: initial_accumulator_value must be at least 0, got -1"),
+        (lambda: optimizers.Lion(beta_1=2), ValueError, "Lion: beta_1 must be at least 0 and less than 1, got 2"),
+        (lambda: optimizers.Lion(epsilon=1e-7), TypeError, "Lion: epsilon is not supported"),
+        (lambda: optimizers.SGD(weight_decay=-1), ValueError, "SGD: weight_decay must be at least 0, got -1"),
+        (lambda: optimizers.Adam(clipnorm=0), ValueError, "Adam: clipnorm must be more than 0, got 0"),
+        (lambda: optimizers.Adam(clipvalue="1"), TypeError, "Adam: clipvalue must be a number, got '1'"),
         (lambda: optimizers.Adam(global_clipnorm=0), ValueError, "Adam: global_clipnorm must be more than 0, got 0"),
-        (lambda: optimizers.get("nadam"), ValueError, "optimizer must be one of 'sgd', 'rmsprop', 'adam', got 'nadam'"),
+        (lambda: optimizers.Adam(clipnorm=1.0, clipvalue=2), ValueError, "Adam: at most one of clipnorm, clipvalue, global_clipnorm may be given, got clipnorm=1, clipvalue=2"),
+        (lambda: optimizers.Adam(use_ema=1), TypeError, "Adam: use_ema must be True or False, got 1"),
+        (lambda: optimizers.Adam(use_ema=True, ema_momentum=1), ValueError, "Adam: ema_momentum must be at least 0 and less than 1, got 1"),
+        (lambda: optimizers.Adam(use_ema=True, ema_overwrite_frequency=0), ValueError, "Adam: ema_overwrite_frequency must be at least 1, got 0"),
+        (lambda: optimizers.Adam(ema_momentum=0.9), ValueError, "Adam: ema_momentum and ema_overwrite_frequency need use_ema=True"),
+        (lambda: optimizers.Adam(ema_overwrite_frequency=3), ValueError, "need use_ema=True"),
+        (lambda: optimizers.Adam(gradient_accumulation_steps=1), ValueError, "Adam: gradient_accumulation_steps must be at least 2, got 1"),
+        (lambda: optimizers.Adam(gradient_accumulation_steps=2.0), TypeError, "Adam: gradient_accumulation_steps must be an integer, got 2.0"),
+        (lambda: optimizers.Adam(loss_scale_factor=2.0), TypeError, "Adam: loss_scale_factor is not supported: float32 and float64 need no"),
+        (lambda: optimizers.Adam(decay=0.1), TypeError, "Adam: decay is not supported: .*learning_rate.*clipnorm, .*gradient_accumulation_steps"),
+        (lambda: optimizers.Adam(jit_compile=True), TypeError, "Adam: jit_compile is not supported: the engine is compiled"),
+        (lambda: optimizers.get("adadelta"), ValueError, "optimizer must be one of 'sgd', 'rmsprop', 'adam', 'adamw', 'nadam', 'adagrad', 'lion', got 'adadelta'"),
         (lambda: _set("learning_rate", -1), ValueError, "Adam: learning_rate must be at least 0, got -1"),
         (lambda: _set("lr", 0.1), AttributeError, "lr"),
         (lambda: _set("beta_1", 0.1), AttributeError, "beta_1"),
     ],
-)
+)  # fmt: skip
 def test_refusals(make, error, words):
     with pytest.raises(error, match=words):
         make()

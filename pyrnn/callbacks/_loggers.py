@@ -78,16 +78,6 @@ class JSONLogger(Callback):
             file.write(json.dumps({"epoch": epoch, **finite}, allow_nan=False) + "\n")
 
 
-_TENSORBOARD_ADVICE = {
-    "write_graph": "a Sequential has no graph beyond model.summary()",
-    "write_images": "use histogram_freq=",
-    "write_steps_per_second": "fit(verbose=2) prints the speed",
-    "profile_batch": "use a profiler of the system",
-    "embeddings_freq": "save the Embedding's weights from a callback",
-    "embeddings_metadata": "save the Embedding's weights from a callback",
-}
-
-
 class TensorBoard(Callback):
     """Writes the logs for TensorBoard, through the library tensorboardX, to the folders train and validation of `log_dir`.
 
@@ -108,7 +98,7 @@ class TensorBoard(Callback):
         update_freq: str | int = "epoch",
         **unsupported: object,
     ) -> None:
-        refuse_unknown("TensorBoard", TensorBoard.__init__, unsupported, _TENSORBOARD_ADVICE)
+        refuse_unknown("TensorBoard", TensorBoard.__init__, unsupported)
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = whole("TensorBoard", "histogram_freq", histogram_freq, low=0)
         self.update_freq = update_freq

@@ -101,13 +101,6 @@ class EarlyStopping(Monitor):
             self.model.set_weights(self.best_weights)
 
 
-_CHECKPOINT_ADVICE = {
-    "period": "use save_freq=, in batches",
-    "save_format": "files are safetensors",
-    "options": "files are local",
-}
-
-
 class ModelCheckpoint(Monitor):
     """Saves the model every epoch, or every `save_freq` batches; with `save_best_only`, only when `monitor` improves.
 
@@ -131,7 +124,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
         **unsupported: object,
     ) -> None:
-        refuse_unknown("ModelCheckpoint", ModelCheckpoint.__init__, unsupported, _CHECKPOINT_ADVICE)
+        refuse_unknown("ModelCheckpoint", ModelCheckpoint.__init__, unsupported)
         super().__init__(monitor, mode, 0, initial_value_threshold)
         self.filepath = os.fspath(filepath)
         self.verbose = whole("ModelCheckpoint", "verbose", verbose, low=0)

@@ -93,7 +93,7 @@ class ReduceLROnPlateau(Monitor):
         **unsupported: object,
     ) -> None:
         owner = "ReduceLROnPlateau"
-        refuse_unknown(owner, ReduceLROnPlateau.__init__, unsupported, {"epsilon": "use min_delta="})
+        refuse_unknown(owner, ReduceLROnPlateau.__init__, unsupported)
         super().__init__(monitor, mode, min_delta, None)
         self.factor = real(owner, "factor", factor, 0, 1)
         self.patience = whole(owner, "patience", patience, low=0)
