@@ -50,12 +50,16 @@ x, y = rng.integers(20, size=(64, 9)), rng.integers(20, size=(64, 3))
 index, out = rng.permutation(64), np.empty((64, 3, 20), np.float32)
 network = _core.Network("float32", 20, True, True, {OPS})
 network.compile("crossentropy", False, [{{"name": "categorical_accuracy"}}], {{"name": "adam", "global_clipnorm": 1.0}})
+options = {{"weight_decay": 0.1, "clipnorm": 1.0, "use_ema": True, "gradient_accumulation_steps": 2}}
+with_options = _core.Network("float32", 20, True, True, {OPS})
+with_options.compile("crossentropy", False, [], {{"name": "nadam", **options}})
 stream = _core.Network("float32", 20, True, True, {STREAMED}).stream(1)
 step_out, run_out, ids = np.empty((1, 20), np.float32), np.empty((9, 1, 20), np.float32), x[0][:, None]
 calls = {{
     "nothing": lambda: None,
     "an array": lambda: np.empty(5000),
     "train_batch": lambda: network.train_batch(x, y, index, 0.01),
+    "train_batch with an optimizer's options": lambda: with_options.train_batch(x, y, index, 0.01),
     "evaluate_batch": lambda: network.evaluate_batch(x, y, index),
     "predict_batch": lambda: network.predict_batch(x, index, out),
     "step of an id": lambda: stream.step(7, step_out),
