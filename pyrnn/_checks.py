@@ -2,35 +2,46 @@
 
 import math
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_ADVICE = {
-    "axis": "it is always the last",
-    "batch_input_shape": "use input_shape=, without the batch axis",
-    "batch_shape": "use shape=, without the batch axis",
-    "decay": "set optimizer.learning_rate between epochs",
-    "dropout": "put a Dropout layer before this one",
-    "dtype": "give it to the model: Sequential(dtype=...)",
-    "ignore_class": "give its steps a sample_weight of 0",
-    "input_dim": "use input_shape=",
-    "input_length": "use input_shape=",
-    "jit_compile": "the engine is compiled already",
-    "loss_scale_factor": "float32 and float64 need no scaling of the loss",
-    "nb_epoch": "use epochs=",
-    "schedule_decay": "it is 0.96 per step, as in Keras 3",
-    "sample_weight": "every sample counts the same",
-    "class_weight": "every class counts the same",
-}
+
+def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object]) -> None:
+    """Raise a TypeError for the first of `unknown` that has not a harmless value, with what to use instead where Keras has it."""
+    for name, value in unknown.items():
+        from ._unsupported import BY_NAME, BY_OWNER  # nobody who writes no such argument needs these
+
+        known = BY_OWNER.get((owner, name)) or BY_NAME.get(name)
+        if known is None:
+            import inspect
+
+            named = [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD]
+            arguments = ", ".join(argument for argument in named if argument != "self")
+            raise TypeError(f"{owner}: {name} is not supported (arguments: {arguments})")
+        if not any(_same(value, harmless) for harmless in known.harmless):
+            only = f" (only {' or '.join(map(repr, known.harmless))} is taken)" if known.harmless else ""
+            raise TypeError(f"{owner}: {name} is not supported: {known.advice}{only}")
 
 
-def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object], more: Sequence[str] = ()) -> None:
-    """Raise a TypeError that names the first of `unknown`, and the arguments that `function` has and `more`."""
-    for name in unknown:
-        code = function.__code__
-        known = [given for given in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if given != "self"]
-        advice = f": {_ADVICE[name]}" if name in _ADVICE else ""
-        raise TypeError(f"{owner}: {name} is not supported{advice} (arguments: {', '.join([*known, *more])})")
+def _same(value: object, harmless: object) -> bool:
+    """Whether plain values are equal, where True is not 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value is harmless
+    return not isinstance(harmless, bool) and value == harmless
+
+
+def renamed(owner: str, old: str, new: str, value: object, default: object, options: dict[str, object]) -> Any:
+    """What was given for the argument `new`, `value`, or in `options` by its old name, with a DeprecationWarning.
+
+    Raises TypeError where both were given.
+    """
+    if old not in options:
+        return value
+    if value != default:
+        raise TypeError(f"{owner}: {old} is the old name of {new}, and one of them must be given, not both")
+    warnings.warn(f"{owner}: {old} is the old name of {new}", DeprecationWarning, stacklevel=3)
+    return options.pop(old)
 
 
 def whole(owner: str, name: str, value: object, low: int = 1) -> int:

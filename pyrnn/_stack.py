@@ -37,12 +37,13 @@ class Stack:
 
     # -- structure ------------------------------------------------------------
 
-    def add(self, layer: Input | Layer) -> None:
+    def add(self, layer: Input | Layer, **unsupported: object) -> None:
         """Put `layer` at the end. The weights of the layers before it stay; an optimizer's state starts anew.
 
         Raises TypeError for what is no layer, ValueError for a layer that is in a model already, whose name is taken, or that
         cannot read what comes before it. The model is then as it was.
         """
+        refuse_unknown("add", Stack.add, unsupported)
         self._append(layer, draw=True)
 
     def _append(self, layer: Input | Layer, draw: bool) -> None:
@@ -134,10 +135,11 @@ class Stack:
     def count_params(self) -> int:
         return sum(layer.count_params() for layer in self._built_layers())
 
-    def summary(self, print_fn: Callable[[str], object] | None = None) -> None:
+    def summary(self, *, print_fn: Callable[[str], object] | None = None, **unsupported: object) -> None:
         """Print a table of layers, output shapes and parameters; `print_fn` gets it as one text."""
         from ._summary import print_summary
 
+        refuse_unknown("summary", Stack.summary, unsupported)
         print_summary(self.name, self._layers, np.dtype(self.dtype).itemsize, print_fn)
 
     def _built_layers(self) -> list[Layer]:
@@ -199,8 +201,9 @@ class Stack:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: dict[str, Any], **unsupported: object) -> Self:
         """A new model, with new weights, from `get_config()`'s dictionary."""
+        refuse_unknown("from_config", Stack.from_config, unsupported)
         return cls._from_config(config, draw=True)
 
     @classmethod

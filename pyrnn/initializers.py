@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _random
-from ._checks import real, whole
+from ._checks import real, refuse_unknown, whole
 from ._registry import Configured, resolve
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class RandomUniform(Initializer):
 class _Scaled(Initializer):
     """Variance from the fans; the base of Glorot's and He's."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, **unsupported: object) -> None:
+        refuse_unknown(type(self).__name__, type(self).__init__, unsupported)
         self.seed = self._checked_seed(seed)
 
     def get_config(self) -> dict[str, Any]:

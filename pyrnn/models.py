@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _data
-from ._checks import flag, real, refuse_unknown, whole
+from ._checks import flag, real, refuse_unknown, renamed, whole
 from ._compile import Compiled
 from ._core import Network
 from ._network import input_spec, last_activation
@@ -155,6 +155,7 @@ class Sequential(Stack):
         Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, ValueError or TypeError for bad
         arguments, before anything is trained.
         """
+        epochs = renamed("fit", "nb_epoch", "epochs", epochs, 1, unsupported)
         refuse_unknown("fit", Sequential.fit, unsupported)
         compiled = self._require_compiled("fit")
         size = 32 if batch_size is None else whole("fit", "batch_size", batch_size)
@@ -224,6 +225,21 @@ class Sequential(Stack):
         out = np.empty(self._output_for(adapted), self.dtype)
         predict(self._require_network(), adapted, out, size, progress)
         return out
+
+    def predict_classes(
+        self, x: npt.ArrayLike, batch_size: int | None = 32, verbose: Verbose = 0, **unsupported: object
+    ) -> Array:
+        """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
+
+        >>> import numpy as np
+        >>> from pyrnn import layers
+        >>> model = Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
+        >>> model.predict_classes(np.zeros((4, 2)))
+        array([0, 0, 0, 0])
+        """
+        refuse_unknown("predict_classes", Sequential.predict_classes, unsupported)
+        output = self.predict(x, batch_size, verbose)
+        return output.argmax(axis=-1) if output.shape[-1] > 1 else (output > 0.5).astype(np.int32)
 
     def train_on_batch(
         self,
@@ -314,7 +330,7 @@ class Sequential(Stack):
 
     # -- files ----------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], **unsupported: object) -> None:
         """Write layers, weights and compile()'s arguments to one safetensors file, replaced in one step.
 
         `pyrnn.load_model` reads it. An optimizer's count of iterations, where its schedule goes on, is in it; its moments
@@ -322,7 +338,8 @@ class Sequential(Stack):
         """
         from .saving import save_model
 
-        save_model(self, path)
+        refuse_unknown("save", Sequential.save, unsupported)
+        save_model(self, filepath)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone to one safetensors file, replaced in one step. Raises OSError where it cannot be written."""

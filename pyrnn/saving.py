@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import refuse_unknown
 from ._compile import Compiled
 from .models import Sequential
 
@@ -76,7 +77,7 @@ def _remove(path: str) -> None:
         os.remove(path)
 
 
-def load_model(path: str | os.PathLike[str]) -> Sequential:
+def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Sequential:
     """The model that `Sequential.save` wrote, compiled if it was.
 
     Raises FileNotFoundError or another OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of
@@ -125,7 +126,8 @@ def _opened(caller: str, path: str | os.PathLike[str]) -> Iterator[Any]:
     """The safetensors file, with what goes wrong inside told in the caller's name."""
     from safetensors import SafetensorError, safe_open
 
-    path = os.fspath(path)
+    refuse_unknown("load_model", load_model, unsupported)
+    path = os.fspath(filepath)
     with open(path, "rb"):  # the system's own words for a file that is missing or not readable
         pass
     try:

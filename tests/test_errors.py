@@ -156,7 +156,7 @@ BAD_FIT = [
     ({"sample_weight": np.ones(5)}, ValueError, r"fit: sample_weight must be \[6\] or \[6, 4\], got float64 \[5\]"),
     ({"class_weight": [1, 2]}, TypeError, "fit: class_weight must be a dictionary of class to weight, got"),
     ({"steps_per_epoch": 3}, TypeError, "fit: steps_per_epoch is not supported"),
-    ({"nb_epoch": 3}, TypeError, "fit: nb_epoch is not supported: use epochs="),
+    ({"nb_epoch": 3, "epochs": 2}, TypeError, "fit: nb_epoch is the old name of epochs, and one of them must be given"),
 ]
 
 

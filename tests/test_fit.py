@@ -351,3 +351,20 @@ def test_bar_is_drawn_ten_times_a_second_at_most(monkeypatch):
     )
     seconds = time.perf_counter() - start
     assert terminal.text.count("samples/s") <= 10 * seconds + 3
+
+
+def test_epochs_by_their_old_name():
+    with pytest.warns(DeprecationWarning, match="fit: nb_epoch is the old name of epochs"):
+        history = model().fit(*data(), nb_epoch=3, verbose=0)
+    assert history.epoch == [0, 1, 2]
+
+
+def test_predict_classes():
+    x, _ = data()
+    made = model()
+    np.testing.assert_array_equal(made.predict_classes(x), made.predict(x, verbose=0).argmax(-1))
+    yes_or_no = Sequential([layers.Dense(1, activation="sigmoid", input_shape=(6,))])
+    classes = yes_or_no.predict_classes(x - 2.0)
+    assert classes.dtype == np.int32
+    np.testing.assert_array_equal(classes, yes_or_no.predict(x - 2.0, verbose=0) > 0.5)
+    assert set(classes[:, 0]) == {0, 1}
