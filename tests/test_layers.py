@@ -130,21 +130,21 @@ REFUSED = [
     (lambda: layers.LSTM(2, activation="softmax"), ValueError, "LSTM: activation must be one of 'hard_sigmoid'.*got 'softmax'"),
     (lambda: layers.GRU(2, recurrent_activation="gelu"), ValueError, "GRU: recurrent_activation must be one of.*got 'gelu'"),
     (lambda: layers.LSTM(2, return_sequences=1), TypeError, "return_sequences must be True or False, got 1"),
-    (lambda: layers.LSTM(2, stateful=True), TypeError, r"LSTM: stateful is not supported \(arguments: units, activation"),
-    (lambda: layers.LSTM(2, stateful=False), TypeError, "LSTM: stateful is not supported"),
+    (lambda: layers.LSTM(2, stateful=True), TypeError, "LSTM: stateful is not supported: use model.stream"),
     (lambda: layers.LSTM(2, dropout=0.2), TypeError, "LSTM: dropout is not supported: put a Dropout layer before"),
     (lambda: layers.GRU(2, reset_after=1), TypeError, "GRU: reset_after must be"),
     (lambda: layers.SimpleRNN(2, recurrent_activation="tanh"), TypeError, "SimpleRNN: recurrent_activation is not supported"),
     (lambda: layers.LSTM(2, unroll=True), TypeError, "LSTM: unroll is not supported"),
     (lambda: layers.LSTM(2, return_state=True), TypeError, "LSTM: return_state is not supported"),
-    (lambda: layers.LSTM(2, batch_input_shape=(1, 2, 3)), TypeError, "batch_input_shape is not supported: use input_shape="),
+    (lambda: layers.LSTM(2, batch_input_shape=(1, 2, 3)), ValueError, r"batch_input_shape must begin with None, .* got \(1, 2, 3\)"),
     (lambda: layers.LSTM(2, kernel_initializer="ortho"), ValueError, "LSTM: kernel_initializer must be one of"),
     (lambda: layers.LSTM(2, name="a/b"), ValueError, "LSTM: name must be text without '/'"),
     (lambda: layers.LSTM(2, input_shape=7), TypeError, r"LSTM: input_shape must be a tuple such as \(7, 12\), got 7"),
     (lambda: layers.LSTM(2, input_shape=(1, 2, 3)), ValueError, r"input_shape must be \(features,\) or \(T, features\)"),
     (lambda: layers.Dense(2, activation="gelu"), ValueError, "Dense: activation must be one of 'elu'.*got 'gelu'"),
     (lambda: layers.Dense(2, kernel_regularizer="l2"), TypeError, "Dense: kernel_regularizer is not supported"),
-    (lambda: layers.Dense(2, input_dim=3), TypeError, "Dense: input_dim is not supported: use input_shape="),
+    (lambda: layers.Dense(2, input_dim=3, input_shape=(3,)), TypeError, "Dense: input_dim is not supported: use input_shape="),
+    (lambda: layers.Embedding(5, 2, input_length=3, input_shape=(3,)), TypeError, "one of input_shape and input_length must be given"),
     (lambda: layers.Activation(np.tanh), ValueError, "Activation: activation must be one of"),
     (lambda: layers.Dropout(1.0), ValueError, "Dropout: rate must be at least 0 and less than 1, got 1"),
     (lambda: layers.Dropout(-0.1), ValueError, "Dropout: rate must be at least 0"),
@@ -203,3 +203,20 @@ def test_a_refused_weight_changes_nothing():
     with pytest.raises(ValueError, match="bias must be"):
         layer.set_weights([np.ones((3, 2)), np.ones(3)])
     np.testing.assert_array_equal(layer.get_weights()[0], before[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: layers.LSTM(2, batch_input_shape=(None, 7, 12)), (None, 7, 12)),
+        (lambda: layers.Dense(2, batch_input_shape=[None, 12]), (None, 12)),
+        (lambda: layers.LSTM(2, input_dim=12), (None, None, 12)),
+        (lambda: layers.LSTM(2, input_dim=12, input_length=7), (None, 7, 12)),
+        (lambda: layers.TimeDistributed(layers.Dense(2), input_dim=12), (None, None, 12)),
+        (lambda: layers.Dense(2, input_dim=12), (None, 12)),
+        (lambda: layers.Dense(2, input_dim=12, input_length=7), (None, 7, 12)),
+        (lambda: layers.Embedding(12, 2, input_length=7), (None, 7)),
+    ],
+)
+def test_shapes_as_keras_2_has_them(make, shape):
+    assert pyrnn.Sequential([make()]).input_shape == shape

@@ -68,6 +68,26 @@ def shape_without_batch(owner: str, argument: str, shape: object) -> Shape:
     return (None, *(None if size is None else whole(owner, argument, size) for size in shape))
 
 
+def old_input_shape(owner: str, sequences_only: bool, options: dict[str, object]) -> object:
+    """The input_shape= that Keras 2's batch_input_shape=, or input_dim= and input_length=, mean; they leave `options`.
+
+    Raises ValueError for a batch_input_shape that has a number of samples.
+    """
+    if "batch_input_shape" in options:
+        shape = options.pop("batch_input_shape")
+        if not isinstance(shape, tuple | list) or not shape or shape[0] is not None:
+            raise ValueError(
+                f"{owner}: batch_input_shape must begin with None, as batches may have any size, got {shape!r}"
+            )
+        return tuple(shape[1:])
+    if "input_dim" not in options:
+        return None
+    features = options.pop("input_dim")
+    if not sequences_only and "input_length" not in options:
+        return (features,)
+    return (options.pop("input_length", None), features)
+
+
 class WeightSpec(NamedTuple):
     """A weight before it has values."""
 
@@ -100,9 +120,12 @@ class Layer(Configured):
     """
 
     takes_ids = False  # as a first layer, reads integer ids of symbols in place of vectors
+    sequences_only = False  # its input must have steps
 
     def __init__(self, name: str | None, input_shape: object, unsupported: dict[str, object]) -> None:
         kind = type(self).__name__
+        if input_shape is None:
+            input_shape = old_input_shape(kind, self.sequences_only, unsupported)
         refuse_unknown(kind, type(self).__init__, unsupported)
         self.name = auto_name(kind) if name is None else checked_name(kind, name)
         self.given_shape = None if input_shape is None else shape_without_batch(kind, "input_shape", input_shape)

@@ -23,6 +23,7 @@ class RecurrentLayer(Layer):
     """Base of LSTM, GRU and SimpleRNN. A cell says how many gates it has, and its further options."""
 
     takes_ids = True
+    sequences_only = True
     gates: ClassVar[int]
 
     def __init__(

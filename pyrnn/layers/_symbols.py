@@ -43,7 +43,7 @@ class OneHot(Layer):
 class Embedding(Layer):
     """Integer ids [N, T], 0 ... input_dim - 1, as rows of a learnt table: [N, T, output_dim]. It must be the first layer.
 
-    Weight: embeddings [input_dim, output_dim].
+    Weight: embeddings [input_dim, output_dim]. `input_length` T, as in Keras 2, is `input_shape=(T,)`.
 
     >>> Embedding(57, 16).compute_output_shape((None, 40))
     (None, 40, 16)
@@ -56,10 +56,16 @@ class Embedding(Layer):
         input_dim: int,
         output_dim: int,
         embeddings_initializer: object = "uniform",
+        *,
+        input_length: int | None = None,
         name: str | None = None,
         input_shape: tuple[int | None, ...] | None = None,
         **unsupported: object,
     ) -> None:
+        if input_length is not None:
+            if input_shape is not None:
+                raise TypeError("Embedding: one of input_shape and input_length must be given, not both")
+            input_shape = (input_length,)
         super().__init__(name, input_shape, unsupported)
         self.input_dim = whole("Embedding", "input_dim", input_dim)
         self.output_dim = whole("Embedding", "output_dim", output_dim)

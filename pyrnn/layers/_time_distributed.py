@@ -20,6 +20,8 @@ class TimeDistributed(Layer):
     (None, 4, 12)
     """
 
+    sequences_only = True
+
     def __init__(
         self,
         layer: Layer,
