@@ -241,7 +241,7 @@ def test_binary_targets_must_be_probabilities():
     [
         ("evaluate", {"steps": 1}, "evaluate: steps is not supported"),
         ("predict", {"steps": 1}, "predict: steps is not supported"),
-        ("train_on_batch", {"reset_metrics": True}, "train_on_batch: reset_metrics is not supported"),
+        ("train_on_batch", {"reset_metrics": False}, "train_on_batch: reset_metrics is not supported"),
     ],
 )
 def test_unsupported_arguments_are_named(method, arguments, words):
