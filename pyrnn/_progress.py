@@ -52,9 +52,12 @@ def format_logs(logs: dict[str, float], separator: str = " - ") -> str:
 
 
 class Silent:
-    """Shows nothing; the base of those that do. Used as: begin, update after every batch, end; close in any case."""
+    """Shows nothing; the base of those that do. Used as: begin, update after every batch, end; close in any case.
 
-    def begin(self, title: str, samples: int) -> None: ...
+    `samples` is None where only the end will tell how many there are.
+    """
+
+    def begin(self, title: str, samples: int | None) -> None: ...
     def update(self, done: int, means: Means | None) -> None: ...
     def end(self, logs: dict[str, float]) -> None: ...
     def close(self) -> None: ...
@@ -63,18 +66,16 @@ class Silent:
 class Lines(Silent):
     """One line on stdout at the end of each epoch."""
 
-    def begin(self, title: str, samples: int) -> None:
-        self._title, self._samples, self._start = title, samples, perf_counter()
-        self._seconds = 0.0
+    def begin(self, title: str, samples: int | None) -> None:
+        self._title, self._start = title, perf_counter()
 
     def update(self, done: int, means: Means | None) -> None:
-        if done == self._samples:  # what comes after, validation, is no training time
-            self._seconds = perf_counter() - self._start
+        self._done = done
+        self._seconds = perf_counter() - self._start  # what comes after, validation, is no training time
 
     def end(self, logs: dict[str, float]) -> None:
-        seconds = self._seconds or perf_counter() - self._start
-        speed = f"{self._samples / seconds:.0f} samples/s"
-        print(" - ".join([self._title, f"{seconds:.1f}s", speed, format_logs(logs)]), flush=True)
+        speed = f"{self._done / self._seconds:.0f} samples/s"
+        print(" - ".join([self._title, f"{self._seconds:.1f}s", speed, format_logs(logs)]), flush=True)
 
 
 class Bar(Silent):
@@ -87,23 +88,25 @@ class Bar(Silent):
         self._after = after
         self._bar: RichProgress | None = None
 
-    def begin(self, title: str, samples: int) -> None:
+    def begin(self, title: str, samples: int | None) -> None:
         self._after.begin(title, samples)
         self._title, self._samples, self._start = title, samples, perf_counter()
         self._next = self._start + _INTERVAL
 
     def update(self, done: int, means: Means | None) -> None:
+        self._after.update(done, means)
         now = perf_counter()
-        if done == self._samples:
-            self._after.update(done, means)
-        elif now < self._next:
+        last = done == self._samples
+        if now < self._next and not last:
             return
-        elif self._bar is None:
+        if self._bar is None and not last:
             self._open()
         self._next = now + _INTERVAL
         if self._bar is not None:
             speed = done / (now - self._start)
-            pace = f"{speed:.0f} samples/s, {_clock((self._samples - done) / speed)} left"
+            pace = f"{speed:.0f} samples/s"
+            if self._samples is not None:
+                pace += f", {_clock((self._samples - done) / speed)} left"
             logs = format_logs(means.logs(), " ") if means else ""
             self._bar.update(self._task, completed=done, refresh=True, pace=pace, logs=logs)
 

@@ -1,12 +1,12 @@
-"""The loops over batches: an index is shuffled, sliced, and handed to the engine slice by slice."""
+"""The loops over batches, which are handed to the engine one by one."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _random
+from ._batches import Batches, numbered
 from ._compile import Compiled
 from ._core import Network
 from ._progress import Means, Silent
@@ -19,41 +19,28 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-class Data(NamedTuple):
-    """Adapted x and y with the same number of samples, and their weights [N] or [N, T] where there are any."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
-
-    def part(self, rows: slice) -> "Data":
-        return Data(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
-
-
 class Evaluation:
     """Loss and metrics of a network on data, batch by batch, with the hooks of callbacks."""
 
-    def __init__(
-        self, network: Network, compiled: Compiled, batch_size: int, callbacks: Sequence[Callback] = ()
-    ) -> None:
-        self._network, self._compiled, self._batch_size = network, compiled, batch_size
+    def __init__(self, network: Network, compiled: Compiled, callbacks: Sequence[Callback] = ()) -> None:
+        self._network, self._compiled = network, compiled
         self._begin = overridden(callbacks, "on_test_begin")
         self._end = overridden(callbacks, "on_test_end")
         self._batch_begin = overridden(callbacks, "on_test_batch_begin")
         self._batch_end = overridden(callbacks, "on_test_batch_end")
 
-    def run(self, data: Data, progress: Silent) -> Means:
+    def run(self, batches: Batches, progress: Silent) -> Means:
         means = Means(self._compiled.names, self._compiled.results)
-        index = np.arange(len(data.x), dtype=np.int64)
+        done = 0
         call(self._begin, {})
-        for batch, first in enumerate(range(0, len(index), self._batch_size)):
-            rows = index[first : first + self._batch_size]
+        for batch, (x, y, weights, rows) in enumerate(batches):
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(self._network.evaluate_batch(data.x, data.y, rows, data.weights), len(rows))
+            means.add(self._network.evaluate_batch(x, y, rows, weights), len(rows))
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
-            progress.update(first + len(rows), means)
+            done += len(rows)
+            progress.update(done, means)
         call(self._end, means.logs())
         return means
 
@@ -66,14 +53,11 @@ class Training:
         model: "Sequential",
         network: Network,
         compiled: Compiled,
-        data: Data,
-        validation: Data | None,
-        batch_size: int,
-        shuffle: bool,
+        batches: Batches,
+        validation: Batches | None,
     ) -> None:
-        self._model, self._network, self._data, self._validation = model, network, data, validation
-        self._compiled, self._batch_size, self._shuffle = compiled, batch_size, shuffle
-        self._rng = _random.spawn()
+        self._model, self._network, self._compiled = model, network, compiled
+        self._batches, self._validation = batches, validation
 
     def run(
         self, first_epoch: int, epochs: int, callbacks: Sequence[Callback], verbose: str | int, progress: Silent
@@ -81,13 +65,12 @@ class Training:
         """Train from epoch `first_epoch` up to `epochs`. On KeyboardInterrupt the model stands after its last whole batch."""
         history = History()
         everyone = [*callbacks, history]  # which has what the others add to the logs
-        steps = -(-len(self._data.x) // self._batch_size)
         for callback in everyone:
             callback.set_model(self._model)
-            callback.set_params({"verbose": verbose, "epochs": epochs, "steps": steps})
+            callback.set_params({"verbose": verbose, "epochs": epochs, "steps": self._batches.steps})
         self._batch_begin = overridden(everyone, "on_train_batch_begin")
         self._batch_end = overridden(everyone, "on_train_batch_end")
-        evaluation = Evaluation(self._network, self._compiled, self._batch_size, everyone)
+        evaluation = Evaluation(self._network, self._compiled, everyone)
         self._model.history = history
         self._model.stop_training = False
         logs: dict[str, float] = {}
@@ -95,7 +78,7 @@ class Training:
             call(overridden(everyone, "on_train_begin"), {})
             for epoch in range(first_epoch, epochs):
                 call(overridden(everyone, "on_epoch_begin"), epoch, {})
-                progress.begin(f"Epoch {epoch + 1}/{epochs}", len(self._data.x))
+                progress.begin(f"Epoch {epoch + 1}/{epochs}", self._batches.samples)
                 logs = self._epoch(progress).logs()
                 if self._validation is not None:
                     logs |= evaluation.run(self._validation, Silent()).logs("val_")
@@ -112,19 +95,16 @@ class Training:
 
     def _epoch(self, progress: Silent) -> Means:
         means = self._model._means = Means(self._compiled.names, self._compiled.results)
-        samples = len(self._data.x)
-        order = self._rng.permutation(samples) if self._shuffle else np.arange(samples)
-        index = order.astype(np.int64, copy=False)
-        (x, y, weights), model, optimizer = self._data, self._model, self._model.optimizer
-        train_batch, size = self._network.train_batch, self._batch_size
-        for batch, first in enumerate(range(0, samples, size)):
-            rows = index[first : first + size]
+        model, optimizer, train_batch = self._model, self._model.optimizer, self._network.train_batch
+        done = 0
+        for batch, (x, y, weights, rows) in enumerate(self._batches):
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
             means.add(train_batch(x, y, rows, optimizer.next_rate(), weights), len(rows))
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
-            progress.update(first + len(rows), means)
+            done += len(rows)
+            progress.update(done, means)
             if model.stop_training:
                 break
         return means
@@ -142,6 +122,36 @@ def predict(network: Network, x: Array, out: Array, batch_size: int, progress: S
         progress.end({})
     finally:
         progress.close()
+
+
+def predict_dataset(dataset: Iterable[Any], answer: Callable[[str, object], Array], progress: Silent) -> Array:
+    """What `answer` gives for each batch x, or tuple that begins with x, of one pass, in one array."""
+    outputs: list[Array] = []
+    try:
+        progress.begin("Predict", None)
+        done = 0
+        for name, batch in numbered("predict", dataset):
+            outputs.append(answer(name, batch[0] if isinstance(batch, tuple) else batch))
+            done += len(outputs[-1])
+            progress.update(done, None)
+        progress.end({})
+    finally:
+        progress.close()
+    return np.concatenate(outputs)
+
+
+def checked_callbacks(callbacks: object) -> list[Callback]:
+    if callbacks is None:
+        return []
+    listed: list[Any] = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: callbacks must be pyrnn.callbacks.Callback objects, got {callback!r}")
+        for name in ("batch_begin", "batch_end"):  # Keras' older names, which would be passed over in silence
+            if hasattr(callback, f"on_{name}"):
+                kind = type(callback).__name__
+                raise TypeError(f"fit: {kind}.on_{name} is not supported; name the method on_train_{name}")
+    return listed
 
 
 def call(hooks: Sequence[Hook], *arguments: object) -> None:

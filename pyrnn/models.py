@@ -1,19 +1,21 @@
 """Sequential, the model."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _data
+from . import _batches, _data, _random
+from ._batches import ArrayBatches, Batches, Data, DatasetBatches
 from ._checks import flag, real, refuse_unknown, renamed, whole
 from ._compile import Compiled
 from ._core import Network
 from ._network import input_spec, last_activation
 from ._progress import Means, prediction_progress, training_progress
 from ._stack import Array, Stack
-from ._training import Data, Evaluation, Training, predict
+from ._training import Evaluation, Training, checked_callbacks, predict, predict_dataset
 from .callbacks import Callback, History
 from .losses import Loss
 from .metrics import Metric
@@ -127,21 +129,21 @@ class Sequential(Stack):
 
     def fit(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        batch_size: int | None = 32,
+        x: npt.ArrayLike | Iterable[Any],
+        y: npt.ArrayLike | None = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: Verbose = "auto",
         callbacks: Callback | list[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[npt.ArrayLike, ...] | None = None,
+        validation_data: tuple[npt.ArrayLike, ...] | Iterable[Any] | None = None,
         shuffle: bool = True,
         class_weight: dict[int, float] | None = None,
         sample_weight: npt.ArrayLike | None = None,
         initial_epoch: int = 0,
         **unsupported: object,
     ) -> History:
-        """Train for `epochs` passes over x and y, in batches of `batch_size`; the last batch has what is left.
+        """Train for `epochs` passes over x and y, in batches of `batch_size`, 32; the last batch has what is left.
 
         `validation_data`, or the share `validation_split` at the end of the data, is evaluated after each epoch. `shuffle` draws
         a new order for each epoch. `epochs` is the number of the last epoch where `initial_epoch` is not 0. `verbose`: 0 nothing,
@@ -152,33 +154,41 @@ class Sequential(Stack):
         the mean is then. `class_weight`, instead, is a dictionary of class to weight, in training alone. `validation_data` may
         have weights as a third item.
 
+        In place of x and y, and of `validation_data`, a dataset may be given: an iterable, not an iterator, of batches (x, y) or
+        (x, y, sample_weight), read once per epoch. It has its own batches and order; the first batch that does not fit ends
+        training with an error.
+
         Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, ValueError or TypeError for bad
         arguments, before anything is trained.
         """
         epochs = renamed("fit", "nb_epoch", "epochs", epochs, 1, unsupported)
         refuse_unknown("fit", Sequential.fit, unsupported)
         compiled = self._require_compiled("fit")
-        size = 32 if batch_size is None else whole("fit", "batch_size", batch_size)
         first = whole("fit", "initial_epoch", initial_epoch, low=0)
         last = whole("fit", "epochs", epochs)
         shuffle = flag("fit", "shuffle", shuffle)
-        hooks = _checked_callbacks(callbacks)
+        hooks = checked_callbacks(callbacks)
         progress = training_progress(_checked_verbose("fit", verbose))
         split = real("fit", "validation_split", validation_split, 0, 1)
-        data = self._adapt("fit", x, y, compiled, sample_weight)
-        validation = None
-        if validation_data is not None:
+        if split and validation_data is not None:
+            raise ValueError("fit: one of validation_data and validation_split must be given, not both")
+        validation: Batches | None = None
+        if _batches.is_dataset(x, y):
+            _batches.refuse_with_dataset(
+                "fit", batch_size=batch_size, sample_weight=sample_weight, validation_split=split or None
+            )
+            batches: Batches = self._dataset_batches("fit", x, compiled, class_weight)
+        else:
+            data, held_out = self._adapt("fit", x, y, compiled, sample_weight), None
             if split:
-                raise ValueError("fit: one of validation_data and validation_split must be given, not both")
-            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-                raise ValueError("fit: validation_data must be (x, y) or (x, y, sample_weight)")
-            validation_x, validation_y, *weights = validation_data
-            validation = self._adapt("fit: validation_data", validation_x, validation_y, compiled, *weights)
-        elif split:
-            data, validation = _split(data, split)
-        data = self._weigh_classes("fit", data, class_weight, compiled)
-        network = self._require_network()
-        training = Training(self, network, compiled, data, validation, size, shuffle)
+                data, held_out = data.split(split)
+            data = self._weigh_classes("fit", data, class_weight, compiled)
+            size = _batches.checked_batch_size("fit", batch_size, 32)
+            batches = ArrayBatches(data, size, _random.spawn() if shuffle else None)
+            validation = None if held_out is None else ArrayBatches(held_out, size)
+        if validation_data is not None:
+            validation = self._validation_batches(validation_data, batch_size, compiled)
+        training = Training(self, self._require_network(), compiled, batches, validation)
         return training.run(first, last, hooks, verbose, progress)
 
     def reset_metrics(self) -> None:
@@ -188,9 +198,9 @@ class Sequential(Stack):
 
     def evaluate(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        batch_size: int | None = 32,
+        x: npt.ArrayLike | Iterable[Any],
+        y: npt.ArrayLike | None = None,
+        batch_size: int | None = None,
         verbose: Verbose = "auto",
         sample_weight: npt.ArrayLike | None = None,
         return_dict: bool = False,
@@ -198,36 +208,50 @@ class Sequential(Stack):
     ) -> Any:
         """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps.
 
-        `sample_weight` as for `fit`.
+        `batch_size`, 32, changes the speed; `sample_weight`, and a dataset in place of x and y, as for `fit`.
         """
         refuse_unknown("evaluate", Sequential.evaluate, unsupported)
         compiled = self._require_compiled("evaluate")
-        size = 32 if batch_size is None else whole("evaluate", "batch_size", batch_size)
         progress = training_progress(_checked_verbose("evaluate", verbose))
-        data = self._adapt("evaluate", x, y, compiled, sample_weight)
-        evaluation = Evaluation(self._require_network(), compiled, size)
+        if _batches.is_dataset(x, y):
+            _batches.refuse_with_dataset("evaluate", batch_size=batch_size, sample_weight=sample_weight)
+            batches: Batches = self._dataset_batches("evaluate", x, compiled)
+        else:
+            data = self._adapt("evaluate", x, y, compiled, sample_weight)
+            batches = ArrayBatches(data, _batches.checked_batch_size("evaluate", batch_size, 32))
+        evaluation = Evaluation(self._require_network(), compiled)
         try:
-            progress.begin("Evaluate", len(data.x))
-            logs = evaluation.run(data, progress).logs()
+            progress.begin("Evaluate", batches.samples)
+            logs = evaluation.run(batches, progress).logs()
             progress.end(logs)
         finally:
             progress.close()
         return logs if flag("evaluate", "return_dict", return_dict) else _scalar_or_list(list(logs.values()))
 
     def predict(
-        self, x: npt.ArrayLike, batch_size: int | None = 256, verbose: Verbose = "auto", **unsupported: object
+        self,
+        x: npt.ArrayLike | Iterable[Any],
+        batch_size: int | None = None,
+        verbose: Verbose = "auto",
+        **unsupported: object,
     ) -> Array:
-        """The output [N, ...] for x, of the model's dtype. `batch_size` changes the speed, not the values."""
+        """The output [N, ...] for x, of the model's dtype. `batch_size`, 256, changes the speed, not the values.
+
+        In place of x a dataset may be given: an iterable, not an iterator, of batches x, or tuples that begin with x.
+        """
         refuse_unknown("predict", Sequential.predict, unsupported)
-        size = 256 if batch_size is None else whole("predict", "batch_size", batch_size)
         progress = prediction_progress(_checked_verbose("predict", verbose))
+        if _batches.is_dataset(x):
+            _batches.refuse_with_dataset("predict", batch_size=batch_size)
+            return predict_dataset(x, self._answer, progress)
+        size = _batches.checked_batch_size("predict", batch_size, 256)
         adapted = self._adapt_x("predict", x)
         out = np.empty(self._output_for(adapted), self.dtype)
         predict(self._require_network(), adapted, out, size, progress)
         return out
 
     def predict_classes(
-        self, x: npt.ArrayLike, batch_size: int | None = 32, verbose: Verbose = 0, **unsupported: object
+        self, x: npt.ArrayLike, batch_size: int | None = None, verbose: Verbose = 0, **unsupported: object
     ) -> Array:
         """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
 
@@ -273,8 +297,13 @@ class Sequential(Stack):
 
     def predict_on_batch(self, x: npt.ArrayLike) -> Array:
         """The output for x as one batch."""
-        adapted = self._adapt_x("predict_on_batch", x)
-        return self.predict(adapted, batch_size=len(adapted), verbose=0)
+        return self._answer("predict_on_batch", x)
+
+    def _answer(self, caller: str, x: object) -> Array:
+        adapted = self._adapt_x(caller, x)
+        out = np.empty(self._output_for(adapted), self.dtype)
+        self._require_network().predict_batch(adapted, np.arange(len(adapted), dtype=np.int64), out)
+        return out
 
     def stream(self, batch_size: int = 1) -> Stream:
         """The model one step at a time: `step` takes the next ids or vectors and returns the output after them.
@@ -314,6 +343,24 @@ class Sequential(Stack):
         if sample_weight is not None:
             weights = _data.adapt_weights(caller, sample_weight, compiled.loss, output, self.dtype)
         return Data(adapted, y, weights)
+
+    def _dataset_batches(
+        self, caller: str, dataset: Any, compiled: Compiled, class_weight: object = None
+    ) -> DatasetBatches:
+        def adapt(name: str, batch: Any) -> Data:
+            x, y, *weights = _batches.unpacked(name, batch)
+            return self._weigh_classes(name, self._adapt(name, x, y, compiled, *weights), class_weight, compiled)
+
+        if not self.built:
+            adapt(*next(_batches.numbered(caller, dataset)))
+        return DatasetBatches(caller, dataset, adapt)
+
+    def _validation_batches(self, given: Any, batch_size: int | None, compiled: Compiled) -> Batches:
+        if _batches.is_dataset(given):
+            return self._dataset_batches("fit: validation_data", given, compiled)
+        x, y, *weights = _batches.unpacked("fit: validation_data", given)
+        data = self._adapt("fit: validation_data", x, y, compiled, *weights)
+        return ArrayBatches(data, _batches.checked_batch_size("fit", batch_size, 32))
 
     def _weigh_classes(self, caller: str, data: Data, class_weight: object, compiled: Compiled) -> Data:
         if class_weight is None:
@@ -364,30 +411,6 @@ class Sequential(Stack):
         from .saving import load_weights
 
         load_weights(self, path)
-
-
-def _split(data: Data, share: float) -> tuple[Data, Data]:
-    """The data without, and with only, the last `share` of their samples."""
-    first = int(len(data.x) * (1.0 - share))
-    if not 0 < first < len(data.x):
-        raise ValueError(
-            f"fit: validation_split={share:g} of {len(data.x)} samples leaves none for training or for validation"
-        )
-    return data.part(slice(first)), data.part(slice(first, None))
-
-
-def _checked_callbacks(callbacks: object) -> list[Callback]:
-    if callbacks is None:
-        return []
-    listed: list[Any] = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-    for callback in listed:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"fit: callbacks must be pyrnn.callbacks.Callback objects, got {callback!r}")
-        for name in ("batch_begin", "batch_end"):  # Keras' older names, which would be passed over in silence
-            if hasattr(callback, f"on_{name}"):
-                kind = type(callback).__name__
-                raise TypeError(f"fit: {kind}.on_{name} is not supported; name the method on_train_{name}")
-    return listed
 
 
 def _checked_verbose(caller: str, verbose: object) -> Verbose:
