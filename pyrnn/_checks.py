@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object]) -> None:
-    """Raise a TypeError for the first of `unknown` that has not a harmless value, with what to use instead where Keras has it."""
+def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object], more: Sequence[str] = ()) -> None:
+    """Raise a TypeError for the first of `unknown` that has no harmless value, with what to use instead where Keras has it.
+
+    For a name that Keras has not, the error lists the arguments of `function` and `more`.
+    """
     for name, value in unknown.items():
         from ._unsupported import BY_NAME, BY_OWNER  # nobody who writes no such argument needs these
 
@@ -17,8 +20,8 @@ def refuse_unknown(owner: str, function: Any, unknown: Mapping[str, object]) -> 
             import inspect
 
             named = [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD]
-            arguments = ", ".join(argument for argument in named if argument != "self")
-            raise TypeError(f"{owner}: {name} is not supported (arguments: {arguments})")
+            arguments = [argument for argument in [*named, *more] if argument != "self"]
+            raise TypeError(f"{owner}: {name} is not supported (arguments: {', '.join(arguments)})")
         if not any(_same(value, harmless) for harmless in known.harmless):
             only = f" (only {' or '.join(map(repr, known.harmless))} is taken)" if known.harmless else ""
             raise TypeError(f"{owner}: {name} is not supported: {known.advice}{only}")

@@ -86,7 +86,7 @@ BY_NAME = {
     "gradient_accumulation_steps": Unsupported("use a batch_size so many times as large", _NONE),
     "loss_scale_factor": Unsupported("float32 and float64 need none", _NONE),
     "lr": Unsupported("use learning_rate="),
-    "schedule_decay": Unsupported("set optimizer.learning_rate between epochs"),
+    "schedule_decay": Unsupported("leave it out; the schedule is that of Keras 3"),
     "use_ema": Unsupported("average model.get_weights() in a callback", _OFF),
     "weight_decay": Unsupported("use global_clipnorm= against weights that grow", _NONE),
     # losses and metrics
@@ -101,7 +101,14 @@ BY_NAME = {
     # callbacks
     "on_batch_begin": Unsupported("use on_train_batch_begin=", _NONE),
     "on_batch_end": Unsupported("use on_train_batch_end=", _NONE),
+    "embeddings_freq": Unsupported("save the Embedding's weights in a callback", (0,)),
+    "embeddings_metadata": Unsupported("save the Embedding's weights in a callback", _NONE),
+    "options": Unsupported("files are written to the local disk", _NONE),
     "period": Unsupported("use save_freq=", (1,)),
+    "profile_batch": Unsupported("use a profiler of the system, such as perf", (0,)),
+    "write_graph": Unsupported("print model.summary(); there is no other graph", _OFF),
+    "write_images": Unsupported("use histogram_freq=", _OFF),
+    "write_steps_per_second": Unsupported("fit prints samples per second", _OFF),
     # compile
     "auto_scale_loss": Unsupported("float32 and float64 need no scale", _ON),
     "jit_compile": Unsupported(_COMPILED, ("auto",)),
@@ -152,6 +159,7 @@ BY_NAME = {
 # Where the same name means something else.
 BY_OWNER = {
     ("Input", "batch_size"): Unsupported("no layer needs a fixed one; leave it out", _NONE),
+    ("ReduceLROnPlateau", "epsilon"): Unsupported("use min_delta="),
     ("train_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),
     ("test_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),
     **{
