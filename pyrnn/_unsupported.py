@@ -77,7 +77,6 @@ BY_NAME = {
     "weights": Unsupported("call layer.set_weights when the layer is built", _NONE),
     "zero_output_for_mask": Unsupported("multiply the output by the mask", _OFF),
     # optimizers
-    "amsgrad": Unsupported("use Adam without it, at a lower learning_rate", _OFF),
     "clipnorm": Unsupported("use global_clipnorm=", _NONE),
     "clipvalue": Unsupported("use global_clipnorm=", _NONE),
     "decay": Unsupported("set optimizer.learning_rate between epochs", (0,)),
@@ -86,7 +85,7 @@ BY_NAME = {
     "gradient_accumulation_steps": Unsupported("use a batch_size so many times as large", _NONE),
     "loss_scale_factor": Unsupported("float32 and float64 need none", _NONE),
     "lr": Unsupported("use learning_rate="),
-    "schedule_decay": Unsupported("leave it out; the schedule is that of Keras 3"),
+    "schedule_decay": Unsupported("it is 0.96 per step, as in Keras 3"),
     "use_ema": Unsupported("average model.get_weights() in a callback", _OFF),
     "weight_decay": Unsupported("use global_clipnorm= against weights that grow", _NONE),
     # losses and metrics
@@ -158,6 +157,7 @@ BY_NAME = {
 
 # Where the same name means something else.
 BY_OWNER = {
+    ("Adam", "amsgrad"): Unsupported("use a lower learning_rate", _OFF),
     ("Input", "batch_size"): Unsupported("no layer needs a fixed one; leave it out", _NONE),
     ("ReduceLROnPlateau", "epsilon"): Unsupported("use min_delta="),
     ("train_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),
