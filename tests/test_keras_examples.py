@@ -19,7 +19,7 @@ ADDITION = {
     "keras 3": ("keras3_addition", {}),
 }
 TEXT = {
-    "keras 2.1": ("keras2_textgen", {"rate": "learning_rate"}),
+    "keras 2.1": ("keras2_textgen", {"rate": "lr"}),
     "keras 2.3": ("keras2_textgen", {"rate": "learning_rate", "activation_layer": False}),
     "keras 3": ("keras3_textgen", {}),
 }
@@ -85,7 +85,11 @@ def test_addition(dialect, cell, fed, capsys):
 @pytest.mark.parametrize("dialect", TEXT)
 def test_textgen(dialect, cell, fed, book, capsys):
     name, arguments = TEXT[dialect]
-    model, x, y = run(name, cell=cell, **arguments)
+    if arguments.get("rate") == "lr":
+        with pytest.warns(DeprecationWarning, match="RMSprop: lr .*learning_rate"):
+            model, x, y = run(name, cell=cell, **arguments)
+    else:
+        model, x, y = run(name, cell=cell, **arguments)
     printed = capsys.readouterr().out
     assert (x.dtype, x.ndim, y.dtype, y.ndim) == (bool, 3, bool, 2)
     assert {(xk in "iu", xn, yk in "iu", yn) for xk, xn, yk, yn in fed} == {(True, 2, True, 1)}
