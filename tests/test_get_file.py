@@ -1,6 +1,7 @@
 """Where get_file looks, and what it compares. What it says of downloads is tested with the corpus that needs them."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_another_file_in_the_data_folder(data_dir, arguments):
 
 
 def test_the_cache_is_read_before_the_network(tmp_path):
-    folder = data_utils.cache_folder() / "datasets"
+    folder = Path(data_utils.cache_folder(), "datasets")
     folder.mkdir(parents=True)
     (folder / "truth.txt").write_bytes(TEXT)
     assert get_file("truth.txt", URL, file_hash=SHA256) == str(folder / "truth.txt")

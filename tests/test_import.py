@@ -12,7 +12,9 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("module", ["rich", "safetensors", "pooch", "matplotlib", "numpy.random"])
+@pytest.mark.parametrize(
+    "module", ["rich", "safetensors", "pooch", "matplotlib", "numpy.random", "urllib.parse", "inspect"]
+)
 def test_heavy_modules_wait_until_they_are_needed(module):
     result = run(
         f"import numpy, sys; before = set(sys.modules); import pyrnn; assert {module!r} not in set(sys.modules) - before"

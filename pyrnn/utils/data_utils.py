@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from .._checks import choice, refuse_unknown
 
@@ -11,13 +10,14 @@ __all__ = ["cache_folder", "get_file"]
 _HASHES = {32: "md5", 64: "sha256"}  # by how many hexadecimal digits they have
 
 
-def cache_folder() -> Path:
+def cache_folder() -> str:
     """Where downloads are kept; each system has its own custom."""
+    home = os.path.expanduser("~")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "pyrnn", "Cache")
+        return os.path.join(os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local"), "pyrnn", "Cache")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pyrnn"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pyrnn")
+        return os.path.join(home, "Library", "Caches", "pyrnn")
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "pyrnn")
 
 
 def get_file(
@@ -59,11 +59,11 @@ def get_file(
         raise ValueError(f"get_file: fname must be a file's name without folders, got {name!r}")
     known = _known_hash(md5_hash, file_hash, hash_algorithm)
     own = os.environ.get("PYRNN_DATA_DIR")
-    if own and (path := Path(own, name)).exists():
-        _check(name, str(path), path, known, ValueError)
-        return str(path)
-    folder = (cache_folder() if cache_dir is None else Path(cache_dir).expanduser()) / cache_subdir
-    return _retrieve(name, origin, known, folder)
+    if own and os.path.exists(path := os.path.join(own, name)):
+        _check(name, path, path, known, ValueError)
+        return path
+    cache = cache_folder() if cache_dir is None else os.path.expanduser(cache_dir)
+    return _retrieve(name, origin, known, os.path.join(cache, cache_subdir))
 
 
 def _known_hash(md5_hash: str | None, file_hash: str | None, algorithm: str) -> str | None:
@@ -81,25 +81,25 @@ def _known_hash(md5_hash: str | None, file_hash: str | None, algorithm: str) -> 
     return f"{algorithm}:{file_hash.lower()}"
 
 
-def _check(name: str, source: str, file: Path, known: str | None, error: type[Exception]) -> None:
+def _check(name: str, source: str, file: str, known: str | None, error: type[Exception]) -> None:
     if known is None:
         return
     import pooch  # type: ignore[import-untyped]  # slow to import: only for those who need it
 
     algorithm, _, wanted = known.partition(":")
-    actual = pooch.file_hash(str(file), alg=algorithm)
+    actual = pooch.file_hash(file, alg=algorithm)
     if actual != wanted:
         raise error(f"{name}: the {algorithm} of {source} should be {wanted}, but is {actual}")
 
 
-def _retrieve(name: str, origin: str, known: str | None, folder: Path) -> str:
+def _retrieve(name: str, origin: str, known: str | None, folder: str) -> str:
     """The checked copy in `folder`, downloaded unless it is there already."""
     import pooch
 
     def download(url: str, file: str, mover: object) -> None:
         print(f"downloading {url} to {folder}", file=sys.stderr)
         pooch.HTTPDownloader(timeout=20)(url, file, mover)
-        _check(name, url, Path(file), known, _WrongHash)
+        _check(name, url, file, known, _WrongHash)
 
     pooch.get_logger().setLevel("WARNING")
     try:

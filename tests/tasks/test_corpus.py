@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch) -> Path:
         monkeypatch.setenv(name, "127.0.0.1")
     for name in "HOME", "LOCALAPPDATA", "XDG_CACHE_HOME":
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    return cache_folder() / "datasets"
+    return Path(cache_folder(), "datasets")
 
 
 @pytest.fixture
