@@ -15,10 +15,11 @@ from .works import Array, Work, rate
 
 def build(work: Work) -> keras.Sequential:
     model = keras.Sequential([keras.Input((work.steps, work.inputs))])
-    model.add(layers.LSTM(work.hidden, return_sequences=work.sequences))
+    recurrent = getattr(layers, work.cell)
+    model.add(recurrent(work.hidden, return_sequences=work.sequences))
     if work.kind == "addition":
         model.add(layers.RepeatVector(work.answer))
-        model.add(layers.LSTM(work.hidden, return_sequences=True))
+        model.add(recurrent(work.hidden, return_sequences=True))
     if work.outputs():
         model.add(layers.Dense(work.outputs(), activation=None if work.kind == "small" else "softmax"))
     model.set_weights(work.weights())

@@ -1,4 +1,4 @@
-"""The works without training in ONNX Runtime: its LSTM operator, time first; one-hot vectors made before the clock starts."""
+"""The works without training in ONNX Runtime: its operator of a layer, time first; one-hot vectors made before the clock."""
 
 from collections.abc import Callable
 
@@ -11,21 +11,24 @@ from .works import Array, Work
 
 _threads = 1
 
+OPERATORS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
+
 
 def weights(work: Work) -> dict[str, Array]:
-    """ONNX's W [1, 4H, I], R [1, 4H, H] and B [1, 8H], whose gates stand i o f c where Keras has i f c o."""
-    H = work.hidden
+    """ONNX's W [1, GH, I], R [1, GH, H] and B [1, 2GH]; the gates of an LSTM stand i o f c where Keras has i f c o."""
 
     def gates(array: Array) -> Array:
+        if work.cell != "LSTM":
+            return array
         i, f, c, o = np.split(array, 4, axis=-1)
         return np.concatenate([i, o, f, c], axis=-1)
 
     kernel, recurrent_kernel, bias = map(gates, work.weights())
-    zeros = np.zeros(4 * H, work.dtype)  # a second bias
+    biases = bias.ravel() if work.cell == "GRU" else np.concatenate([bias, np.zeros_like(bias)])
     return {
         "W": np.ascontiguousarray(kernel.T)[None],
         "R": np.ascontiguousarray(recurrent_kernel.T)[None],
-        "B": np.concatenate([bias, zeros])[None],
+        "B": biases[None],
     }
 
 
@@ -41,18 +44,19 @@ def session(work: Work) -> ort.InferenceSession:
     names_out = ["", "h_next", "c_next"] if state else ["y"]
     states_in = [signal(name, [1, B, H]) for name in ("h", "c")]
     outputs = [signal(name, [1, B, H]) for name in names_out[1:]] if state else [signal("y", [T, 1, B, H])]
+    options = {"linear_before_reset": 1} if work.cell == "GRU" else {}  # Keras' reset_after
     graph = helper.make_graph(
-        [helper.make_node("LSTM", names_in, names_out, hidden_size=H)],
-        "lstm",
+        [helper.make_node(OPERATORS[work.cell], names_in, names_out, hidden_size=H, **options)],
+        "recurrent",
         [signal("x", [T, B, I]), *(states_in if state else [])],
         outputs,
         [numpy_helper.from_array(array, name) for name, array in weights(work).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = _threads
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = _threads
+    settings.inter_op_num_threads = 1
+    return ort.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
 
 
 class Step:

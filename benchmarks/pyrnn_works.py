@@ -12,10 +12,11 @@ from .works import Work, rate
 
 def build(work: Work) -> pyrnn.Sequential:
     model = pyrnn.Sequential([pyrnn.Input((work.steps, work.inputs))], dtype=work.dtype)
-    model.add(layers.LSTM(work.hidden, return_sequences=work.sequences))
+    recurrent = getattr(layers, work.cell)
+    model.add(recurrent(work.hidden, return_sequences=work.sequences))
     if work.kind == "addition":
         model.add(layers.RepeatVector(work.answer))
-        model.add(layers.LSTM(work.hidden, return_sequences=True))
+        model.add(recurrent(work.hidden, return_sequences=True))
         model.add(layers.TimeDistributed(layers.Dense(work.outputs(), activation="softmax")))
     elif work.kind == "text":
         model.add(layers.Dense(work.outputs(), activation="softmax"))

@@ -1,49 +1,59 @@
-"""The works in PyTorch: its fused LSTM on float input, one-hot vectors made before the clock starts."""
+"""The works in PyTorch: its fused layers on float input, one-hot vectors made before the clock starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .works import Array, Work, rate
+from .works import Work, rate
+
+RECURRENT = {"LSTM": nn.LSTM, "GRU": nn.GRU, "SimpleRNN": nn.RNN}
+
+
+def load(rnn: nn.RNNBase, cell: str, weights: Iterator[torch.Tensor]) -> None:
+    """Keras' weights: the matrices transposed, one bias in place of two but for a GRU, whose gates are z r h, not r z h."""
+
+    def gates(array: torch.Tensor) -> torch.Tensor:
+        if cell != "GRU":
+            return array
+        z, r, h = array.chunk(3, -1)
+        return torch.cat([r, z, h], -1)
+
+    kernel, recurrent_kernel, bias = (gates(next(weights)) for _ in range(3))
+    rnn.weight_ih_l0.copy_(kernel.T)
+    rnn.weight_hh_l0.copy_(recurrent_kernel.T)
+    rnn.bias_ih_l0.copy_(bias[0] if cell == "GRU" else bias)
+    rnn.bias_hh_l0.copy_(bias[1] if cell == "GRU" else torch.zeros_like(bias))
 
 
 class Net(nn.Module):
-    """LSTM -> its last output, or all of a cell's; in addition a second LSTM on the repeated state; a dense layer."""
+    """A recurrent layer -> its last output, or all where it is alone; in addition a second on the repeated state; dense."""
 
     def __init__(self, work: Work) -> None:
         super().__init__()
         self.answer = work.answer
-        self.rnn = nn.LSTM(
-            work.inputs, work.hidden, batch_first=not work.sequences
-        )  # an LSTM alone is fastest with time first
-        self.decoder = nn.LSTM(work.hidden, work.hidden, batch_first=True) if work.kind == "addition" else None
+        recurrent = RECURRENT[work.cell]
+        self.rnn = recurrent(work.inputs, work.hidden, batch_first=not work.sequences)  # alone, time first is fastest
+        self.decoder = recurrent(work.hidden, work.hidden, batch_first=True) if work.kind == "addition" else None
         self.head = nn.Linear(work.hidden, work.outputs()) if work.outputs() else None
         self.to(getattr(torch, work.dtype))
-        self.load(work.weights())
-
-    def load(self, weights: list[Array]) -> None:
-        """Keras' weights: the same order of gates i f c o, the matrices transposed, and one bias in place of two."""
-        left = iter(torch.from_numpy(array) for array in weights)
+        weights = iter(torch.from_numpy(array) for array in work.weights())
         with torch.no_grad():
             for rnn in filter(None, [self.rnn, self.decoder]):
-                rnn.weight_ih_l0.copy_(next(left).T)
-                rnn.weight_hh_l0.copy_(next(left).T)
-                rnn.bias_ih_l0.copy_(next(left))
-                rnn.bias_hh_l0.zero_()
+                load(rnn, work.cell, weights)
             if self.head is not None:
-                self.head.weight.copy_(next(left).T)
-                self.head.bias.copy_(next(left))
+                self.head.weight.copy_(next(weights).T)
+                self.head.bias.copy_(next(weights))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        outputs, (h, _) = self.rnn(x)
+        outputs, state = self.rnn(x)
         if self.head is None:
             return outputs
         if self.decoder is None:
             return self.head(outputs[:, -1])
-        repeated = h[-1][:, None, :].expand(-1, self.answer, -1)
-        return self.head(self.decoder(repeated)[0])
+        h = state[0] if isinstance(state, tuple) else state  # an LSTM has c as well
+        return self.head(self.decoder(h[-1][:, None].expand(-1, self.answer, -1))[0])
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         guess = self(x)
@@ -102,8 +112,9 @@ def answer(work: Work) -> list[float]:
         with torch.inference_mode():
             outputs = net(x).transpose(0, 1).contiguous()
         return outputs.ravel()[:: outputs.numel() // 16].tolist()
-    for name, parameter in net.named_parameters():
-        parameter.requires_grad_(not name.endswith("bias_hh_l0"))  # else the one bias would move twice as far
+    if work.cell != "GRU":
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad_("bias_hh" not in name)  # else the one bias would move twice as far
     optimizer = torch.optim.SGD(net.parameters(), rate(work))
     losses = []
     for _ in range(3):

@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}  # of each cell, by Keras' names
+
 
 @dataclass(frozen=True)
 class Work:
     """A network, its data, and how much of it is timed: `batches` in one go, told as the seconds of `scale` batches."""
 
     name: str
-    kind: str  # addition, text: as the tasks; cell: an LSTM alone; small: LSTM, Dense(1), mean squared error;
+    kind: str  # addition, text: as the tasks; cell: one layer alone; small: LSTM, Dense(1), mean squared error;
     #            run: an LSTM alone on one sequence, its steps in one call; stream: each in a call of its own
     inputs: int  # I, or V where ids come in
     hidden: int
@@ -29,10 +31,11 @@ class Work:
     train: bool = True
     ids: bool = False
     answer: int = 0  # characters of an answer, in addition
+    cell: str = "LSTM"  # of all recurrent layers: a key of GATES
 
     @property
     def sequences(self) -> bool:
-        """Whether the LSTM's outputs at all steps are the network's."""
+        """Whether the recurrent layer's outputs at all steps are the network's."""
         return self.kind in ("cell", "run")
 
     @property
@@ -41,12 +44,13 @@ class Work:
         return self.kind in ("run", "stream")
 
     def weights(self) -> list[Array]:
-        """Starting weights in the order and with the axes of Keras: of each LSTM, then of the dense layer."""
+        """Starting weights in the order and with the axes of Keras: of each recurrent layer, then of the dense one."""
         inputs, hidden = self.inputs, self.hidden
-        lstms = [(inputs, hidden), (hidden, hidden)] if self.kind == "addition" else [(inputs, hidden)]
+        width = GATES[self.cell] * hidden
         shapes: list[tuple[int, ...]] = []
-        for i, h in lstms:
-            shapes += [(i, 4 * h), (h, 4 * h), (4 * h,)]
+        for i in (inputs, hidden) if self.kind == "addition" else (inputs,):
+            # a GRU's two products have a bias each
+            shapes += [(i, width), (hidden, width), (2, width) if self.cell == "GRU" else (width,)]
         if outputs := self.outputs():
             shapes += [(hidden, outputs), (outputs,)]
         rng = np.random.default_rng(1)
@@ -79,7 +83,7 @@ class Work:
         product once, and x needs no gradient where no weights lie below it.
         """
         H, T = self.hidden, self.steps
-        gates = 8 * H  # flops per row and input: a multiply and an add for each of the 4 H gates
+        gates = 2 * GATES[self.cell] * H  # flops per row and input: a multiply and an add for each gate of each unit
         recurrences = T if self.kind == "stream" else T - 1
         products = [(0 if self.ids else T * self.inputs * gates, False), (recurrences * H * gates, True)]
         if self.kind == "addition":
@@ -108,9 +112,18 @@ def check(work: Work, a: list[float], b: list[float]) -> None:
         raise AssertionError(f"{work.name}: the answers differ by {worst:.1e}: {a} and {b}")
 
 
-def cell(inputs: int, hidden: int, batch: int, steps: int, batches: int, train: bool, dtype: str = "float32") -> Work:
-    name = f"LSTM {'fwd+bwd' if train else 'fwd'} {dtype} I{inputs} H{hidden} B{batch} T{steps}"
-    return Work(name, "cell", inputs, hidden, batch, steps, batches, dtype=dtype, train=train)
+def cell(
+    inputs: int,
+    hidden: int,
+    batch: int,
+    steps: int,
+    batches: int,
+    train: bool,
+    dtype: str = "float32",
+    cell: str = "LSTM",
+) -> Work:
+    name = f"{cell} {'fwd+bwd' if train else 'fwd'} {dtype} I{inputs} H{hidden} B{batch} T{steps}"
+    return Work(name, "cell", inputs, hidden, batch, steps, batches, dtype=dtype, train=train, cell=cell)
 
 
 def streamed(inputs: int, hidden: int, ids: bool) -> list[Work]:
@@ -133,6 +146,10 @@ WORKS = [
     cell(512, 512, 64, 100, 2, train=True),
     cell(128, 128, 128, 40, 4, train=False, dtype="float64"),
     cell(128, 128, 128, 40, 4, train=True, dtype="float64"),
+    cell(128, 128, 128, 40, 8, train=False, cell="GRU"),
+    cell(128, 128, 128, 40, 8, train=True, cell="GRU"),
+    cell(128, 128, 128, 40, 24, train=False, cell="SimpleRNN"),
+    cell(128, 128, 128, 40, 24, train=True, cell="SimpleRNN"),
     Work("small step LSTM32 B32 T20", "small", 8, 32, 32, 20, 100),
     *streamed(57, 128, ids=True),
     *streamed(1, 32, ids=False),

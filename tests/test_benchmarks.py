@@ -23,6 +23,8 @@ def test_the_fewest_flops():
     assert work("addition epoch H128").flops() == 128 * 3 * addition
     assert cell(H, H, 128, 40, 1, train=False).flops() == 128 * (39 + 40) * 8 * H * H
     assert cell(H, H, 128, 40, 1, train=True).flops() == 128 * (3 * 39 + 2 * 40) * 8 * H * H  # no dx below
+    assert cell(H, H, 128, 40, 1, train=True, cell="GRU").flops() == 128 * (3 * 39 + 2 * 40) * 6 * H * H
+    assert cell(H, H, 128, 40, 1, train=False, cell="SimpleRNN").flops() == 128 * (39 + 40) * 2 * H * H
     assert work("streamed step H128, ids").flops() == 8 * H * H
     assert work("streamed step H64").flops() == 8 * 64 * (64 + 1)
 
@@ -33,12 +35,16 @@ def threads_as_before():
     pyrnn.set_num_threads(0)
 
 
+KINDS = ["addition", "text", "small", "streamed step H128, ids of 57 in", "streamed step H128, ids of 57 in, many"]
+CELLS = [f"{cell} {way} " for cell in ("LSTM", "GRU", "SimpleRNN") for way in ("fwd", "fwd+bwd")]
+
+
 @pytest.mark.usefixtures("threads_as_before")
-@pytest.mark.parametrize("kind", ["addition", "text", "cell", "small", "stream", "run"])
-def test_every_kind_of_work_runs_in_pyrnn(kind):
-    whole = next(work for work in WORKS if work.kind == kind)
-    steps = 60 if kind == "run" else min(whole.steps, 3)
-    batches = 60 if kind == "stream" else 2
+@pytest.mark.parametrize("name", KINDS + CELLS)
+def test_every_kind_of_work_runs_in_pyrnn(name):
+    whole = work(name)
+    steps = 60 if whole.kind == "run" else min(whole.steps, 3)
+    batches = 60 if whole.kind == "stream" else 2
     part = dataclasses.replace(whole, hidden=16, batch=min(whole.batch, 4), steps=steps, batches=batches, scale=10)
     found = measure_here("pyrnn", dataclasses.replace(part, inputs=16), threads=1, repeat=3)
     assert len(found["times"]) == 3 and found["seconds"] == sorted(found["times"])[1] / batches * 10
