@@ -388,13 +388,14 @@ class Sequential(Stack):
         refuse_unknown("save", Sequential.save, unsupported)
         save_model(self, filepath)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], **unsupported: object) -> None:
         """Write the weights alone to one safetensors file, replaced in one step. Raises OSError where it cannot be written."""
         from .saving import save_weights
 
-        save_weights(self, path)
+        refuse_unknown("save_weights", Sequential.save_weights, unsupported)
+        save_weights(self, filepath)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], **unsupported: object) -> None:
         """Take the weights from a file that `save_weights` or `save` wrote; the layers' names may differ, their shapes may not.
 
         Raises OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of another model.
@@ -410,7 +411,8 @@ class Sequential(Stack):
         """
         from .saving import load_weights
 
-        load_weights(self, path)
+        refuse_unknown("load_weights", Sequential.load_weights, unsupported)
+        load_weights(self, filepath)
 
 
 def _checked_verbose(caller: str, verbose: object) -> Verbose:

@@ -90,7 +90,8 @@ def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Seque
     >>> load_model(path).count_params()
     8
     """
-    with _opened("load_model", path) as file:
+    refuse_unknown("load_model", load_model, unsupported)
+    with _opened("load_model", filepath) as file:
         description = _description(file.metadata() or {})
         model = _rebuild(description)
         _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
@@ -126,8 +127,7 @@ def _opened(caller: str, path: str | os.PathLike[str]) -> Iterator[Any]:
     """The safetensors file, with what goes wrong inside told in the caller's name."""
     from safetensors import SafetensorError, safe_open
 
-    refuse_unknown("load_model", load_model, unsupported)
-    path = os.fspath(filepath)
+    path = os.fspath(path)
     with open(path, "rb"):  # the system's own words for a file that is missing or not readable
         pass
     try:

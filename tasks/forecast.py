@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELLS = {"lstm": layers.LSTM}
 CLIP = 1.0  # of the gradient, whose rare jumps over so many steps would throw the weights back by epochs
 WEEKS = 104  # of the generated series
 ONLY_CSV: dict[str, str | None] = {"column": None, "delimiter": ",", "missing": "refuse"}
@@ -70,7 +69,6 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     task.add_argument("--horizon", type=_options.whole(1), default=24, metavar="N", help="steps to forecast")
     window = "values to read (default: whole seasons, 24 values and the horizon at least)"
     task.add_argument("--window", type=_options.whole(1), metavar="N", help=window, default=argparse.SUPPRESS)
-    task.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent layers")
     task.add_argument("--patience", type=_options.whole(1), default=6, metavar="N", help="epochs without a better one")
     task.add_argument("--plot", action=argparse.BooleanOptionalAction, default=True, help="forecast.png")
 
@@ -169,8 +167,8 @@ def build(window: int, horizon: int, cell: str, hidden: int, depth: int) -> pyrn
     """Windows [N, W, 1] -> all steps at once [N, H]."""
     model = pyrnn.Sequential([pyrnn.Input((window, 1))])
     for _ in range(depth - 1):
-        model.add(CELLS[cell](hidden, return_sequences=True))
-    model.add(CELLS[cell](hidden))
+        model.add(_options.CELLS[cell](hidden, return_sequences=True))
+    model.add(_options.CELLS[cell](hidden))
     model.add(layers.Dense(horizon))
     return model
 

@@ -198,7 +198,7 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         (
             lambda: callbacks.TensorBoard(write_graph=True),
             TypeError,
-            "write_graph is not supported: a Sequential has no",
+            "write_graph is not supported: print model.summary",
         ),
         (
             lambda: callbacks.TensorBoard(profile_batch=2),

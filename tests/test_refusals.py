@@ -210,7 +210,7 @@ OLDER = [
     ("layers", "Dense", "init", "uniform", "use kernel_initializer="),
     ("layers", "Dense", "output_dim", 3, "use units="),
     ("layers", "LSTM", "input_length", 3, "use input_shape="),
-    ("optimizers", "Adam", "decay", 0.1, "set optimizer.learning_rate"),
+    ("optimizers", "Adam", "decay", 0.1, "give learning_rate= one of"),
     ("callbacks", "LambdaCallback", "on_batch_end", print, "use on_train_batch_end="),
     ("callbacks", "ModelCheckpoint", "period", 2, "use save_freq="),
     ("Sequential", "compile", "sample_weight_mode", "temporal", "the shape of sample_weight tells"),
