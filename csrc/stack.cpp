@@ -1,5 +1,6 @@
 #include "stack.h"
 
+#include "ops/bidirectional.h"
 #include "ops/dense.h"
 #include "ops/gru.h"
 #include "ops/lstm.h"
@@ -17,7 +18,7 @@ bool is_recurrent(const OpSpec& spec) {
 }
 
 template <class T>
-Op<T>* recurrent(Index inputs, const OpSpec& spec) {
+Op<T>* one_direction(Index inputs, const OpSpec& spec) {
   const RecurrentSpec cell{inputs,
                            spec.units,
                            spec.return_sequences,
@@ -29,6 +30,15 @@ Op<T>* recurrent(Index inputs, const OpSpec& spec) {
   if (spec.kind == OpKind::simple_rnn) return new SimpleRnn<T>(cell);
   if (spec.reset_after) return new Gru<T>(cell);
   return new GruResetBefore<T>(cell);
+}
+
+template <class T>
+Op<T>* recurrent(Index inputs, const OpSpec& spec) {
+  if (!spec.bidirectional) return one_direction<T>(inputs, spec);
+  OpSpec backward = spec;
+  backward.go_backwards = !spec.go_backwards;
+  return new Bidirectional<T>(OpPtr<T>(one_direction<T>(inputs, spec)), OpPtr<T>(one_direction<T>(inputs, backward)),
+                              spec.units, spec.merge);
 }
 
 Index positive(Index n, const char* what) {
@@ -70,8 +80,9 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       if (!sequence) throw std::invalid_argument("Network: a recurrent op needs a sequence [B, T, F], got [B, F]");
       positive(spec.units, "units of a recurrent op");
       add(recurrent<T>(features, spec));
-      features = spec.units;
+      features = spec.bidirectional && spec.merge == Merge::concat ? 2 * spec.units : spec.units;
       sequence = spec.return_sequences;
+      if (spec.bidirectional) whole_sequence = "Bidirectional";
       break;
     case OpKind::dense:
       add(new Dense<T>(features, positive(spec.units, "units of dense"), spec.use_bias));

@@ -1,6 +1,7 @@
 // The ops of a model in order: what its specs become. A Network trains and predicts with one, a Stream steps with one.
 #pragma once
 
+#include "ops/bidirectional.h"
 #include "ops/input.h"
 #include "ops/op.h"
 
@@ -28,6 +29,8 @@ struct OpSpec {
   bool return_sequences = false;
   bool use_bias = true;
   bool go_backwards = false;
+  bool bidirectional = false;
+  Merge merge = Merge::concat;                            // of bidirectional
   bool reset_after = true;                                // of gru
   Activation activation = Activation::linear;             // of cells, dense and activation
   Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru

@@ -60,7 +60,12 @@ OpSpec op_spec(const py::dict& d) {
       spec.recurrent_activation = activation_by_name(value.cast<std::string>());
     else if (name == "go_backwards")
       spec.go_backwards = value.cast<bool>();
-    else if (name == "reset_after")
+    else if (name == "bidirectional") {
+      spec.bidirectional = true;
+      spec.merge =
+          by_name<Merge>(value.cast<std::string>(), "bidirectional",
+                         {{"concat", Merge::concat}, {"sum", Merge::sum}, {"mul", Merge::mul}, {"ave", Merge::ave}});
+    } else if (name == "reset_after")
       spec.reset_after = value.cast<bool>();
     else if (name == "rate")
       spec.rate = value.cast<double>();

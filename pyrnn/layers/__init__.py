@@ -3,6 +3,7 @@
 from ._base import Layer as Layer
 from ._base import Shape as Shape
 from ._base import Weight as Weight
+from ._bidirectional import Bidirectional as Bidirectional
 from ._dense import Dense as Dense
 from ._elementwise import Activation as Activation
 from ._elementwise import Dropout as Dropout
@@ -26,5 +27,12 @@ CLASSES: dict[str, type[Layer]] = {
 }
 CLASSES |= {
     cls.__name__: cls
-    for cls in (SpatialDropout1D, LayerNormalization, Flatten, GlobalAveragePooling1D, GlobalMaxPooling1D)
+    for cls in (
+        Bidirectional,
+        SpatialDropout1D,
+        LayerNormalization,
+        Flatten,
+        GlobalAveragePooling1D,
+        GlobalMaxPooling1D,
+    )
 }

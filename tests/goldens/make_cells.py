@@ -34,15 +34,16 @@ def cell_keras(inputs, cell, **options):
     return jax_gradients(loss, arguments)
 
 
+def reordered(weight):
+    z, r, n = weight.chunk(3, -1)
+    return torch.cat([r, z, n], -1)
+
+
 def gru_torch(inputs, cell, **options):
     """PyTorch's gates are r z n; its weights are transposed, and each product has a bias."""
     arguments, rows = arguments_of(inputs)
     dh, rows = torch.tensor(inputs["dh"]), None if rows is None else torch.tensor(rows)
     module = torch.nn.GRU(len(inputs["kernel"]), inputs["h0"].shape[1], batch_first=True, dtype=dh.dtype)
-
-    def reordered(weight):
-        z, r, n = weight.chunk(3, -1)
-        return torch.cat([r, z, n], -1)
 
     def loss(h0, kernel, recurrent_kernel, bias, x=rows):
         values = reordered(kernel).T, reordered(recurrent_kernel).T, *reordered(bias)

@@ -1,0 +1,46 @@
+// Two recurrent ops on one sequence, of which one reads it backwards (Schuster & Paliwal 1997). Their outputs are
+// merged step by step of the sequence.
+#pragma once
+
+#include "op.h"
+
+namespace pyrnn {
+
+enum class Merge : int { concat, sum, mul, ave };
+
+template <class T>
+class Bidirectional : public Op<T> {
+ public:
+  // `forward` and `backward` are recurrent ops of `units` that differ in their direction alone.
+  Bidirectional(OpPtr<T> forward, OpPtr<T> backward, Index units, Merge merge);
+
+  bool takes_repeated() const override { return true; }
+  bool takes_ids() const override { return true; }
+  bool takes_ragged() const override { return true; }
+  bool ends_sequence() const override { return forward_->ends_sequence(); }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(const Share& share) override;
+  void backward(const Share& share) override;
+  Index gradient_tasks() const override { return forward_->gradient_tasks() + backward_->gradient_tasks(); }
+  void gradient(Index task, const GradientPiece& piece) override;
+  Index derive_tasks() const override { return forward_->derive_tasks() + backward_->derive_tasks(); }
+  void derive(Index task) override;
+  double work() const override { return forward_->work() + backward_->work(); }
+  Index step_parts() const override { return forward_->step_parts(); }
+  void set_iteration(std::uint32_t iteration) override;
+
+ private:
+  // body(t, row, step of the backward op's output that belongs to step t of the sequence)
+  template <class F>
+  void each_step(Rows rows, const F& body) const;
+  void merge(Rows rows);
+  void split_gradient(Rows rows);
+
+  OpPtr<T> forward_, backward_;
+  Index units_;
+  Merge merge_;
+  Signal<T> in_, out_, of_forward_, of_backward_;
+  RowArray<T> dx_;  // of the backward op, to be added
+};
+
+}  // namespace pyrnn
