@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _batches, _data, _random
-from ._batches import ArrayBatches, Batches, Data, DatasetBatches
+from . import _batches, _random
+from ._adapt import Adapting
+from ._batches import ArrayBatches, Batches
 from ._checks import flag, real, refuse_unknown, renamed, whole
 from ._compile import Compiled
 from ._core import Network
-from ._network import input_spec, last_activation
 from ._progress import Means, prediction_progress, training_progress
-from ._stack import Array, Stack
+from ._stack import Array
 from ._training import Evaluation, Training, checked_callbacks, predict, predict_dataset
 from .callbacks import Callback, History
 from .losses import Loss
@@ -27,7 +27,7 @@ __all__ = ["Sequential"]
 Verbose = str | int
 
 
-class Sequential(Stack):
+class Sequential(Adapting):
     """A model of layers, each fed by the one before.
 
     The shape of its input is told by `Input` or by `input_shape=` of the first layer; else the first data that it sees decide.
@@ -84,9 +84,6 @@ class Sequential(Stack):
             compiled.apply(self._network)
         compiled.optimizer.iterations = 0
         self._compiled = compiled
-
-    def _settle(self, compiled: Compiled) -> None:
-        compiled.fit_to(self.output_shape[-1] or 0, last_activation(self._layers))
 
     def _require_network(self) -> Network:
         if self._network is None:
@@ -322,58 +319,6 @@ class Sequential(Stack):
         """
         size = whole("stream", "batch_size", batch_size)
         return Stream(self._require_network().stream(size), size, self.dtype)
-
-    # -- data -----------------------------------------------------------------
-
-    def _adapt_x(self, caller: str, x: object) -> Array:
-        if self._layers and not self.built:
-            self._build_from(_data.as_array(caller, "x", x))
-        return _data.adapt_x(caller, x, input_spec(self._built_layers()), self.dtype)
-
-    def _build_from(self, x: Array) -> None:
-        """Let the first data decide the shape of the input."""
-        self.build((None, *(x.shape[1:] or (1,))))
-
-    def _adapt(self, caller: str, x: object, y: object, compiled: Compiled, sample_weight: object = None) -> Data:
-        adapted = self._adapt_x(caller, x)
-        self._settle(compiled)
-        output = self._output_for(adapted)
-        y = _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values)
-        weights = None
-        if sample_weight is not None:
-            weights = _data.adapt_weights(caller, sample_weight, compiled.loss, output, self.dtype)
-        return Data(adapted, y, weights)
-
-    def _dataset_batches(
-        self, caller: str, dataset: Any, compiled: Compiled, class_weight: object = None
-    ) -> DatasetBatches:
-        def adapt(name: str, batch: Any) -> Data:
-            x, y, *weights = _batches.unpacked(name, batch)
-            return self._weigh_classes(name, self._adapt(name, x, y, compiled, *weights), class_weight, compiled)
-
-        if not self.built:
-            adapt(*next(_batches.numbered(caller, dataset)))
-        return DatasetBatches(caller, dataset, adapt)
-
-    def _validation_batches(self, given: Any, batch_size: int | None, compiled: Compiled) -> Batches:
-        if _batches.is_dataset(given):
-            return self._dataset_batches("fit: validation_data", given, compiled)
-        x, y, *weights = _batches.unpacked("fit: validation_data", given)
-        data = self._adapt("fit: validation_data", x, y, compiled, *weights)
-        return ArrayBatches(data, _batches.checked_batch_size("fit", batch_size, 32))
-
-    def _weigh_classes(self, caller: str, data: Data, class_weight: object, compiled: Compiled) -> Data:
-        if class_weight is None:
-            return data
-        if data.weights is not None:
-            raise ValueError(f"{caller}: one of class_weight and sample_weight must be given, not both")
-        output = self._output_for(data.x)
-        weights = _data.weights_of_classes(caller, class_weight, data.y, compiled.loss, output, self.dtype)
-        return data._replace(weights=weights)
-
-    def _output_for(self, x: Array) -> tuple[int, ...]:
-        """The shape of the output for adapted x: its samples, and its steps where the model leaves them open."""
-        return (len(x), *(x.shape[1] if size is None else size for size in self.output_shape[1:]))
 
     # -- files ----------------------------------------------------------------
 
