@@ -3,8 +3,10 @@
 from typing import Any
 
 from . import _batches, _data
+from ._arrays import as_array
 from ._batches import ArrayBatches, Batches, Data, DatasetBatches
 from ._compile import Compiled
+from ._lengths import Spans, padded, placed, real_steps
 from ._network import input_spec, last_activation
 from ._stack import Array, Stack
 
@@ -15,24 +17,55 @@ class Adapting(Stack):
     def _settle(self, compiled: Compiled) -> None:
         compiled.fit_to(self.output_shape[-1] or 0, last_activation(self._layers))
 
-    def _adapt_x(self, caller: str, x: object) -> Array:
+    def _adapt_x(
+        self, caller: str, x: object, lengths: object = None, mask: object = None
+    ) -> tuple[Array, Spans | None]:
+        """x as the engine reads it, and the spans of real steps where rows differ in length."""
+        spec = input_spec(self._layers) if self.built else None
+        rows = None
+        if spec is None or spec.sequence:
+            rows = padded(caller, "x", x, spec.shape[1] if spec else None)
+        if rows is not None:
+            if lengths is not None or mask is not None:
+                name = "mask" if lengths is None else "lengths"
+                raise ValueError(f"{caller}: {name} must not be given with a list x whose rows differ in length")
+            x, lengths = rows
         if self._layers and not self.built:
-            self._build_from(_data.as_array(caller, "x", x))
-        return _data.adapt_x(caller, x, input_spec(self._built_layers()), self.dtype)
+            self._build_from(as_array(caller, "x", x), any_steps=rows is not None)
+        return _data.adapt_x(caller, x, input_spec(self._built_layers()), self.dtype, lengths, mask)
 
-    def _build_from(self, x: Array) -> None:
-        """Let the first data decide the shape of the input."""
-        self.build((None, *(x.shape[1:] or (1,))))
+    def _build_from(self, x: Array, any_steps: bool) -> None:
+        """Let the first data decide the shape of the input; rows of different lengths leave the number of steps open."""
+        shape = x.shape[1:] or (1,)
+        self.build((None, None, *shape[1:]) if any_steps else (None, *shape))
 
-    def _adapt(self, caller: str, x: object, y: object, compiled: Compiled, sample_weight: object = None) -> Data:
-        adapted = self._adapt_x(caller, x)
+    def _adapt(
+        self,
+        caller: str,
+        x: object,
+        y: object,
+        compiled: Compiled,
+        sample_weight: object = None,
+        lengths: object = None,
+        mask: object = None,
+    ) -> Data:
+        adapted, spans = self._adapt_x(caller, x, lengths, mask)
         self._settle(compiled)
         output = self._output_for(adapted)
-        y = _data.adapt_y(caller, y, compiled.loss, output, self.dtype, compiled.wants_values)
+        loss, real, by_step = compiled.loss, None, False
+        if spans is not None:
+            real = spans[:, 1] > 0
+            if all(len(layer.output_shape) == 3 for layer in self._layers):  # the steps of x are those of the output
+                real = real_steps(spans, output[1])
+                by_step = loss.targets != "labels"
+        if spans is not None and by_step:
+            y = placed(caller, "y", y, spans, output[1])
+            sample_weight = placed(caller, "sample_weight", sample_weight, spans, output[1])
+        y = _data.adapt_y(caller, y, loss, output, self.dtype, compiled.wants_values, real)
         weights = None
         if sample_weight is not None:
-            weights = _data.adapt_weights(caller, sample_weight, compiled.loss, output, self.dtype)
-        return Data(adapted, y, weights)
+            weights = _data.adapt_weights(caller, sample_weight, loss, output, self.dtype, real)
+        return Data(adapted, y, weights, spans, by_step)
 
     def _dataset_batches(
         self, caller: str, dataset: Any, compiled: Compiled, class_weight: object = None

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import whole
+from ._lengths import Spans
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -14,15 +15,46 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+Fed = Array | tuple[Array, Spans]  # x as the engine takes it
+
+
+def fed(x: Array, spans: Spans | None) -> Fed:
+    return x if spans is None else (x, spans)
+
+
 class Data(NamedTuple):
-    """Adapted x and y with the same number of samples, and their weights [N] or [N, T] where there are any."""
+    """Adapted x and y with the same number of samples, and their weights [N] or [N, T] where there are any.
+
+    `spans` [N, 2], where rows differ in length, has the first and the number of each row's real steps; `by_step` tells
+    whether each of them has a loss, or all of them together.
+    """
 
     x: Array
     y: Array
     weights: Array | None = None
+    spans: Spans | None = None
+    by_step: bool = False
+
+    @property
+    def fed(self) -> Fed:
+        return fed(self.x, self.spans)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        return np.arange(len(self.x), dtype=np.int64)
+
+    def count(self, rows: Array) -> int:
+        """How much the mean over these rows counts beside others': their losses, or where all rows are alike just rows."""
+        if self.spans is None:
+            return len(rows)
+        steps = self.spans[rows, 1]
+        return int(steps.sum() if self.by_step else np.count_nonzero(steps))
 
     def part(self, rows: slice) -> "Data":
-        return Data(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+        def of(array: Array | None) -> Array | None:
+            return None if array is None else array[rows]
+
+        return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step)
 
     def split(self, share: float) -> tuple["Data", "Data"]:
         """The data without, and with only, the last `share` of their samples."""
@@ -34,20 +66,25 @@ class Data(NamedTuple):
         return self.part(slice(first)), self.part(slice(first, None))
 
 
+Batch = tuple[Fed, Array, Array | None, Array, int]  # x, y, weights, the index of the batch's rows, their Data.count
+
+
 class ArrayBatches:
-    """Passes over data in memory, as (x, y, weights, index of the batch's rows); with `rng` each in a new order."""
+    """Passes over data in memory, as `Batch`; with `rng` each in a new order."""
 
     def __init__(self, data: Data, batch_size: int, rng: "Generator | None" = None) -> None:
         self._data, self._batch_size, self._rng = data, batch_size, rng
         self.samples: int | None = len(data.x)
         self.steps: int | None = -(-len(data.x) // batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Array, Array, Array | None, Array]]:
-        (x, y, weights), samples, size = self._data, len(self._data.x), self._batch_size
+    def __iter__(self) -> Iterator[Batch]:
+        data, samples, size = self._data, len(self._data.x), self._batch_size
+        x = data.fed
         order = np.arange(samples) if self._rng is None else self._rng.permutation(samples)
         index = order.astype(np.int64, copy=False)
         for first in range(0, samples, size):
-            yield x, y, weights, index[first : first + size]
+            rows = index[first : first + size]
+            yield x, data.y, data.weights, rows, data.count(rows)
 
 
 class DatasetBatches:
@@ -58,10 +95,10 @@ class DatasetBatches:
         self.samples: int | None = None
         self.steps: int | None = len(dataset) if isinstance(dataset, Sized) else None
 
-    def __iter__(self) -> Iterator[tuple[Array, Array, Array | None, Array]]:
+    def __iter__(self) -> Iterator[Batch]:
         for name, batch in numbered(self._owner, self._dataset):
-            x, y, weights = self._adapt(name, batch)
-            yield x, y, weights, np.arange(len(x), dtype=np.int64)
+            data = self._adapt(name, batch)
+            yield data.fed, data.y, data.weights, data.rows, data.count(data.rows)
 
 
 Batches = ArrayBatches | DatasetBatches

@@ -7,7 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._checks import real, shape_text, whole
+from ._arrays import as_array, describe
+from ._checks import real as real_number
+from ._checks import shape_text, whole
+from ._lengths import Spans, real_steps, spans_of
 from ._network import InputSpec
 from .losses import Loss
 
@@ -17,37 +20,14 @@ _CHUNK = 1 << 20  # values looked at in one go: a buffer of a few megabytes, and
 _ONE_HOT_KINDS = ("bool", "uint8", "float32", "float64")
 
 
-def as_array(owner: str, name: str, value: object) -> Array:
-    """`value` as an array of booleans, integers or floats in the machine's byte order.
-
-    Raises TypeError for anything else, ValueError for nested lists of unequal lengths.
-    """
-    if value is None or isinstance(value, str | dict | set | Iterator):
-        raise TypeError(f"{owner}: {name} must be an array, got {type(value).__name__}")
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{owner}: {name} must be an array without a mask; fill the masked values first")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{owner}: {name} must be a rectangular array: {error}") from error
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(
-            f"{owner}: {name} must hold booleans, integers or floats of at most 64 bits, got dtype {array.dtype}"
-        )
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return array
-
-
-def describe(array: Array) -> str:
-    return f"{array.dtype} {list(array.shape)}"
-
-
-def adapt_x(owner: str, value: object, spec: InputSpec, dtype: str) -> Array:
-    """x for a network of `dtype`: vectors as they lie, or ids where the first op reads ids.
+def adapt_x(
+    owner: str, value: object, spec: InputSpec, dtype: str, lengths: object = None, mask: object = None
+) -> tuple[Array, Spans | None]:
+    """x for a network of `dtype`: vectors as they lie, or ids where the first op reads ids; and which steps are real.
 
     Exactly one-hot vectors become ids. Half precision, which the engine does not read, becomes `dtype`.
-    Raises TypeError or ValueError for a wrong rank, shape or dtype, no samples, NaN, infinity, and ids out of range.
+    Raises TypeError or ValueError for a wrong rank, shape or dtype, no samples, and in real steps NaN, infinity, and ids
+    out of range.
     """
     x = as_array(owner, "x", value)
     if not spec.only_ids and spec.features == 1 and x.ndim == len(spec.shape) - 1:
@@ -60,14 +40,37 @@ def adapt_x(owner: str, value: object, spec: InputSpec, dtype: str) -> Array:
         raise ValueError(_wrong_x(owner, x, spec))
     if x.size == 0:
         raise ValueError(f"{owner}: x is empty, got {describe(x)}")
+    spans = _spans(owner, x, spec, lengths, mask)
+    real = None if spans is None else real_steps(spans, x.shape[1])
     if is_ids:
-        return _checked_ids(owner, "x", x, spec.features)
+        return _checked_ids(owner, "x", x, spec.features, real), spans
     if spec.takes_ids and x.dtype.name in _ONE_HOT_KINDS:
-        ids = _core.one_hot_ids(x)
+        ids = _ids_of_one_hot(x, real)
         if ids is not None:
-            return ids
-    check_finite(owner, "x", x, dtype)
-    return x.astype(dtype) if x.dtype == np.float16 else x
+            return ids, spans
+    check_finite(owner, "x", x, dtype, real)
+    return x.astype(dtype) if x.dtype == np.float16 else x, spans
+
+
+def _spans(owner: str, x: Array, spec: InputSpec, lengths: object, mask: object) -> Spans | None:
+    if not spec.sequence:
+        if lengths is not None or mask is not None:
+            name = "mask" if lengths is None else "lengths"
+            raise ValueError(f"{owner}: {name} must not be given to a model that reads no sequences")
+        return None
+    return spans_of(owner, x.shape[0], x.shape[1], lengths, mask)
+
+
+def _ids_of_one_hot(array: Array, real: Array | None) -> Array | None:
+    """Ids [...] of an array [..., V] whose real vectors are all one-hot, else None; 0 where they are not real."""
+    if real is None:
+        return _core.one_hot_ids(array)
+    found = _core.one_hot_ids(array[real])
+    if found is None:
+        return None
+    ids = np.zeros(array.shape[:-1], found.dtype)
+    ids[real] = found
+    return ids
 
 
 def _wrong_x(owner: str, x: Array, spec: InputSpec) -> str:
@@ -77,11 +80,19 @@ def _wrong_x(owner: str, x: Array, spec: InputSpec) -> str:
     return f"{owner}: x must be {wanted}, got {describe(x)}"
 
 
-def adapt_y(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtype: str, as_values: bool) -> Array:
+def adapt_y(
+    owner: str,
+    value: object,
+    loss: Loss,
+    output: tuple[int, ...],
+    dtype: str,
+    as_values: bool,
+    real: Array | None = None,
+) -> Array:
     """y for a network of `dtype` whose output has the shape `output`, its number of samples included.
 
     The result is ids, [N] or [N, T], or values like the output. One-hot rows become ids unless `as_values`: metrics other
-    than categorical accuracy compare y with the output value by value.
+    than categorical accuracy compare y with the output value by value. `real`, [N] or [N, T], says whose values count.
     Raises TypeError or ValueError for a wrong number of samples, shape or dtype, NaN, and ids out of range.
     """
     y = as_array(owner, "y", value)
@@ -89,9 +100,9 @@ def adapt_y(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtyp
         got = f"{len(y)} samples" if y.ndim else "a single number"
         raise ValueError(f"{owner}: y must have as many samples as x, {output[0]}, got {got}")
     if loss.targets == "ids":
-        return _adapt_ids(owner, y, loss, output)
+        return _adapt_ids(owner, y, loss, output, real)
     if loss.targets == "labels":
-        return _adapt_labels(owner, y, loss, output)
+        return _adapt_labels(owner, y, loss, output, real)
     if y.ndim == len(output) - 1 and output[-1] == 1:
         y = y[..., None]
     if y.shape != output:
@@ -102,18 +113,18 @@ def adapt_y(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtyp
     if y.dtype.kind in "iu" and y.dtype != np.uint8:
         y = y.astype(dtype)
     if loss.targets == "distributions" and not as_values and y.dtype.name in _ONE_HOT_KINDS:
-        ids = _core.one_hot_ids(y)
+        ids = _ids_of_one_hot(y, real)
         if ids is not None:
             return ids
-    low, high = check_finite(owner, "y", y, dtype)
-    if loss.targets in ("distributions", "probabilities") and not 0 <= low <= high <= 1:
+    low, high = check_finite(owner, "y", y, dtype, real)
+    if loss.targets in ("distributions", "probabilities") and (low < 0 or high > 1):
         raise ValueError(
             f"{owner}: y must be from 0 to 1 for the loss {loss.name}, got values from {low:g} to {high:g}"
         )
     return y if y.dtype.name in ("float32", "float64") else y.astype(dtype)
 
 
-def _adapt_ids(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Array:
+def _adapt_ids(owner: str, y: Array, loss: Loss, output: tuple[int, ...], real: Array | None) -> Array:
     wanted = output[:-1]
     if y.shape == (*wanted, 1):
         y = y[..., 0]
@@ -122,33 +133,40 @@ def _adapt_ids(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Arr
         raise (ValueError if y.dtype.kind in "iu" else TypeError)(
             f"{owner}: y must be integer ids {list(wanted)} for the loss {loss.name}, got {describe(y)}{advice}"
         )
-    return _checked_ids(owner, "y", y, output[-1])
+    return _checked_ids(owner, "y", y, output[-1], real)
 
 
-def _adapt_labels(owner: str, y: Array, loss: Loss, output: tuple[int, ...]) -> Array:
+def _adapt_labels(owner: str, y: Array, loss: Loss, output: tuple[int, ...], real: Array | None) -> Array:
     if len(output) != 3:
         raise ValueError(f"{owner}: the loss {loss.name} needs an output with steps, got {list(output)}")
     if y.dtype.kind not in "iu" or y.ndim != 2 or y.shape[1] < 1:
         raise (ValueError if y.dtype.kind in "iu" else TypeError)(
             f"{owner}: y must be integer labels [{output[0]}, L] for the loss {loss.name}, got {describe(y)}"
         )
-    _checked_ids(owner, "y", y, output[-1])
-    if (wrong := (y[:, :-1] == 0) & (y[:, 1:] != 0)).any():
+    steps = np.full(len(y), output[1])
+    if real is not None:
+        steps = real.sum(axis=1) if real.ndim == 2 else steps * real
+    _checked_ids(owner, "y", y, output[-1], steps > 0)
+    labels = y * (steps > 0)[:, None]  # a row without steps has no loss
+    if (wrong := (labels[:, :-1] == 0) & (labels[:, 1:] != 0)).any():
         row, step = np.argwhere(wrong)[0]
         raise ValueError(
             f"{owner}: zeros in y may only follow the labels, got {y[row, step + 1]} after one in row {row}"
         )
-    needed = np.count_nonzero(y, axis=1) + np.count_nonzero((y[:, 1:] == y[:, :-1]) & (y[:, 1:] != 0), axis=1)
-    if needed.max() > output[1]:
-        row = int(needed.argmax())
+    doubled = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != 0)
+    needed = np.count_nonzero(labels, axis=1) + np.count_nonzero(doubled, axis=1)
+    if (needed > steps).any():
+        row = int((needed - steps).argmax())
         raise ValueError(
-            f"{owner}: y must have labels that fit the output's {output[1]} steps; those of row {row}, and a blank between"
+            f"{owner}: y must have labels that fit the output's {steps[row]} steps; those of row {row}, and a blank between"
             f" equal ones, need {needed[row]}"
         )
-    return y
+    return labels
 
 
-def adapt_weights(owner: str, value: object, loss: Loss, output: tuple[int, ...], dtype: str) -> Array:
+def adapt_weights(
+    owner: str, value: object, loss: Loss, output: tuple[int, ...], dtype: str, real: Array | None = None
+) -> Array:
     """Weights of samples [N] or, for an output [N, T, features] and any loss but CTC, of its steps [N, T].
 
     Raises TypeError or ValueError for a wrong shape or dtype, NaN and infinity.
@@ -158,7 +176,9 @@ def adapt_weights(owner: str, value: object, loss: Loss, output: tuple[int, ...]
     if weights.shape not in shapes:
         wanted = " or ".join(str(list(shape)) for shape in shapes)
         raise ValueError(f"{owner}: sample_weight must be {wanted}, got {describe(weights)}")
-    check_finite(owner, "sample_weight", weights, dtype)
+    if real is not None and weights.ndim < real.ndim:
+        real = np.asarray(real.any(axis=1))
+    check_finite(owner, "sample_weight", weights, dtype, real)
     return weights.astype(dtype, copy=False)
 
 
@@ -176,7 +196,7 @@ def weights_of_classes(owner: str, value: object, y: Array, loss: Loss, output: 
             f"{owner}: class_weight needs one class for each y, which {loss.name} of {symbols} outputs lacks; use sample_weight"
         )
     known = {
-        whole(owner, "a class in class_weight", key, low=0): real(owner, f"class_weight[{key}]", weight, -np.inf)
+        whole(owner, "a class in class_weight", key, low=0): real_number(owner, f"class_weight[{key}]", weight, -np.inf)
         for key, weight in value.items()
     }
     highest = max(known)
@@ -185,36 +205,48 @@ def weights_of_classes(owner: str, value: object, y: Array, loss: Loss, output: 
     table = np.ones(highest + 2, dtype)  # the last stands for all other classes
     table[list(known)] = list(known.values())
     is_ids = y.ndim < len(output)
-    classes = y.astype(np.int64) if is_ids else y.argmax(axis=-1) if symbols > 1 else np.rint(y[..., 0])
+    classes = y.astype(np.int64) if is_ids else y.argmax(axis=-1) if symbols > 1 else np.rint(np.nan_to_num(y[..., 0]))
     weights_of_y: Array = table[np.clip(classes, -1, highest + 1).astype(np.int64)]
     return weights_of_y
 
 
-def _chunks(array: Array) -> Iterator[tuple[int, Array]]:
-    """Runs of rows of about _CHUNK values, each with the number of its first row."""
+def _chunks(array: Array, real: Array | None) -> Iterator[tuple[int, Array, Array]]:
+    """Runs of rows of about _CHUNK values: the number of the first, the run, and those of its values that are real."""
     rows = max(1, _CHUNK * len(array) // array.size)
     for begin in range(0, len(array), rows):
-        yield begin, array[begin : begin + rows]
+        chunk = array[begin : begin + rows]
+        values = chunk if real is None else chunk[real[begin : begin + rows]]
+        if values.size:
+            yield begin, chunk, values
 
 
-def _checked_ids(owner: str, name: str, ids: Array, symbols: int) -> Array:
-    for begin, chunk in _chunks(ids):
-        if chunk.min() < 0 or chunk.max() >= symbols:
-            wrong = np.argwhere((chunk < 0) | (chunk >= symbols))[0]
+def _first(wrong: Array, begin: int, real: Array | None) -> Array:
+    """The index of the first real value of a run of rows from `begin` that is wrong."""
+    if real is not None:
+        own = real[begin : begin + len(wrong)]
+        wrong = wrong & own.reshape(own.shape + (1,) * (wrong.ndim - own.ndim))
+    index: Array = np.argwhere(wrong)[0]
+    return index
+
+
+def _checked_ids(owner: str, name: str, ids: Array, symbols: int, real: Array | None = None) -> Array:
+    for begin, chunk, values in _chunks(ids, real):
+        if values.min() < 0 or values.max() >= symbols:
+            wrong = _first((chunk < 0) | (chunk >= symbols), begin, real)
             raise ValueError(
                 f"{owner}: ids in {name} must be from 0 to {symbols - 1}, got {chunk[tuple(wrong)]} at {_place(begin, wrong)}"
             )
     return ids
 
 
-def check_finite(owner: str, name: str, array: Array, dtype: str) -> tuple[float, float]:
-    """The least and the greatest value. Raises ValueError where one is NaN, infinite, or too large for `dtype`."""
+def check_finite(owner: str, name: str, array: Array, dtype: str, real: Array | None = None) -> tuple[float, float]:
+    """The least and the greatest real value. Raises ValueError where one is NaN, infinite, or too large for `dtype`."""
     low, high = np.inf, -np.inf
     most = float(np.finfo(dtype).max)
-    for begin, chunk in _chunks(array):
-        chunk_low, chunk_high = float(chunk.min()), float(chunk.max())
+    for begin, chunk, values in _chunks(array, real):
+        chunk_low, chunk_high = float(values.min()), float(values.max())
         if not (-most <= chunk_low and chunk_high <= most):  # false for NaN, which min and max pass on
-            wrong = np.argwhere(~(np.abs(chunk) <= most))[0]
+            wrong = _first(~(np.abs(chunk) <= most), begin, real)
             raise ValueError(
                 f"{owner}: {name} must be finite {dtype} values, got {chunk[tuple(wrong)]} at {_place(begin, wrong)}"
             )

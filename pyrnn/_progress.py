@@ -25,7 +25,7 @@ class Means:
         self._over = True
 
     def add(self, means: tuple[float, ...], samples: int) -> None:
-        """What the network returned for a batch of `samples`."""
+        """What the network returned for a batch of `samples`; there are none where no row has a real step."""
         if self._over:
             self._samples, self._over = 0, False
         if self._samples:
@@ -35,7 +35,7 @@ class Means:
         self._samples += samples
 
     def values(self) -> list[float]:
-        return self._results([total / self._samples for total in self._sums])
+        return self._results([total / max(1, self._samples) for total in self._sums])
 
     def logs(self, prefix: str = "") -> dict[str, float]:
         return {prefix + name: value for name, value in zip(self.names, self.values(), strict=True)}

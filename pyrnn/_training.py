@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._batches import Batches, numbered
+from ._batches import Batches, Fed, numbered
 from ._compile import Compiled
 from ._core import Network
 from ._progress import Means, Silent
@@ -33,10 +33,10 @@ class Evaluation:
         means = Means(self._compiled.names, self._compiled.results)
         done = 0
         call(self._begin, {})
-        for batch, (x, y, weights, rows) in enumerate(batches):
+        for batch, (x, y, weights, rows, count) in enumerate(batches):
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(self._network.evaluate_batch(x, y, rows, weights), len(rows))
+            means.add(self._network.evaluate_batch(x, y, rows, weights), count)
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
             done += len(rows)
@@ -97,10 +97,10 @@ class Training:
         means = self._model._means = Means(self._compiled.names, self._compiled.results)
         model, optimizer, train_batch = self._model, self._model.optimizer, self._network.train_batch
         done = 0
-        for batch, (x, y, weights, rows) in enumerate(self._batches):
+        for batch, (x, y, weights, rows, count) in enumerate(self._batches):
             if self._batch_begin:
                 call(self._batch_begin, batch, {})
-            means.add(train_batch(x, y, rows, optimizer.next_rate(), weights), len(rows))
+            means.add(train_batch(x, y, rows, optimizer.next_rate(), weights), count)
             if self._batch_end:
                 call(self._batch_end, batch, means.logs())
             done += len(rows)
@@ -110,12 +110,12 @@ class Training:
         return means
 
 
-def predict(network: Network, x: Array, out: Array, batch_size: int, progress: Silent) -> None:
+def predict(network: Network, x: Fed, out: Array, batch_size: int, progress: Silent) -> None:
     """Fill out [N, ...] with the network's output for x."""
-    index = np.arange(len(x), dtype=np.int64)
+    index = np.arange(len(out), dtype=np.int64)
     try:
-        progress.begin("Predict", len(x))
-        for first in range(0, len(x), batch_size):
+        progress.begin("Predict", len(out))
+        for first in range(0, len(out), batch_size):
             rows = index[first : first + batch_size]
             network.predict_batch(x, rows, out[first : first + len(rows)])
             progress.update(first + len(rows), None)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import _batches, _random
 from ._adapt import Adapting
-from ._batches import ArrayBatches, Batches
+from ._batches import ArrayBatches, Batches, fed
 from ._checks import flag, real, refuse_unknown, renamed, whole
 from ._compile import Compiled
 from ._core import Network
@@ -46,6 +46,12 @@ class Sequential(Adapting):
     ids [N, T] or [N] where the first layer reads ids (LSTM, Dense, OneHot, Embedding). Exactly one-hot vectors are recognised and
     read as ids. y fits the loss: see `pyrnn.losses`. Both are checked once per call. TypeError or ValueError names what is wrong with
     them: rank, shape, dtype, no samples, NaN, an id out of range.
+
+    Rows may differ in length: then x is a list of arrays [T_i, features] or ids [T_i], and y, where every step has one, a list
+    too; or x is padded, and beside it stands `lengths` [N] of the steps at each row's beginning that are real, or `mask`
+    [N, T], True at the real ones, which follow each other. A row's result is what it would be alone, at the cost of its real
+    steps; what stands in other steps is never read, and the output there is 0. Losses and metrics are means over the real
+    steps, or over the rows that have any. ValueError for a layer that needs all steps (pooling, Flatten, LayerNormalization).
     """
 
     stop_training = False
@@ -138,6 +144,8 @@ class Sequential(Adapting):
         class_weight: dict[int, float] | None = None,
         sample_weight: npt.ArrayLike | None = None,
         initial_epoch: int = 0,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
         **unsupported: object,
     ) -> History:
         """Train for `epochs` passes over x and y, in batches of `batch_size`, 32; the last batch has what is left.
@@ -149,7 +157,7 @@ class Sequential(Adapting):
 
         `sample_weight` [N], or [N, T] for each step of the output, multiplies losses and so gradients; see `pyrnn.losses` for what
         the mean is then. `class_weight`, instead, is a dictionary of class to weight, in training alone. `validation_data` may
-        have weights as a third item.
+        have weights as a third item; where its rows differ in length, its x is a list. `validation_split` splits lengths too.
 
         In place of x and y, and of `validation_data`, a dataset may be given: an iterable, not an iterator, of batches (x, y) or
         (x, y, sample_weight), read once per epoch. It has its own batches and order; the first batch that does not fit ends
@@ -171,12 +179,11 @@ class Sequential(Adapting):
             raise ValueError("fit: one of validation_data and validation_split must be given, not both")
         validation: Batches | None = None
         if _batches.is_dataset(x, y):
-            _batches.refuse_with_dataset(
-                "fit", batch_size=batch_size, sample_weight=sample_weight, validation_split=split or None
-            )
+            _batches.refuse_with_dataset("fit", batch_size=batch_size, validation_split=split or None)
+            _batches.refuse_with_dataset("fit", sample_weight=sample_weight, lengths=lengths, mask=mask)
             batches: Batches = self._dataset_batches("fit", x, compiled, class_weight)
         else:
-            data, held_out = self._adapt("fit", x, y, compiled, sample_weight), None
+            data, held_out = self._adapt("fit", x, y, compiled, sample_weight, lengths, mask), None
             if split:
                 data, held_out = data.split(split)
             data = self._weigh_classes("fit", data, class_weight, compiled)
@@ -201,6 +208,8 @@ class Sequential(Adapting):
         verbose: Verbose = "auto",
         sample_weight: npt.ArrayLike | None = None,
         return_dict: bool = False,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
         **unsupported: object,
     ) -> Any:
         """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps.
@@ -211,10 +220,12 @@ class Sequential(Adapting):
         compiled = self._require_compiled("evaluate")
         progress = training_progress(_checked_verbose("evaluate", verbose))
         if _batches.is_dataset(x, y):
-            _batches.refuse_with_dataset("evaluate", batch_size=batch_size, sample_weight=sample_weight)
+            _batches.refuse_with_dataset(
+                "evaluate", batch_size=batch_size, sample_weight=sample_weight, lengths=lengths, mask=mask
+            )
             batches: Batches = self._dataset_batches("evaluate", x, compiled)
         else:
-            data = self._adapt("evaluate", x, y, compiled, sample_weight)
+            data = self._adapt("evaluate", x, y, compiled, sample_weight, lengths, mask)
             batches = ArrayBatches(data, _batches.checked_batch_size("evaluate", batch_size, 32))
         evaluation = Evaluation(self._require_network(), compiled)
         try:
@@ -230,6 +241,8 @@ class Sequential(Adapting):
         x: npt.ArrayLike | Iterable[Any],
         batch_size: int | None = None,
         verbose: Verbose = "auto",
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
         **unsupported: object,
     ) -> Array:
         """The output [N, ...] for x, of the model's dtype. `batch_size`, 256, changes the speed, not the values.
@@ -239,12 +252,12 @@ class Sequential(Adapting):
         refuse_unknown("predict", Sequential.predict, unsupported)
         progress = prediction_progress(_checked_verbose("predict", verbose))
         if _batches.is_dataset(x):
-            _batches.refuse_with_dataset("predict", batch_size=batch_size)
+            _batches.refuse_with_dataset("predict", batch_size=batch_size, lengths=lengths, mask=mask)
             return predict_dataset(x, self._answer, progress)
         size = _batches.checked_batch_size("predict", batch_size, 256)
-        adapted = self._adapt_x("predict", x)
+        adapted, spans = self._adapt_x("predict", x, lengths, mask)
         out = np.empty(self._output_for(adapted), self.dtype)
-        predict(self._require_network(), adapted, out, size, progress)
+        predict(self._require_network(), fed(adapted, spans), out, size, progress)
         return out
 
     def predict_classes(
@@ -268,6 +281,8 @@ class Sequential(Adapting):
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: dict[int, float] | None = None,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
         **unsupported: object,
     ) -> Any:
         """One update from all of x and y: its loss, or [loss, metrics ...], of this batch alone and before the update.
@@ -276,30 +291,38 @@ class Sequential(Adapting):
         """
         refuse_unknown("train_on_batch", Sequential.train_on_batch, unsupported)
         compiled = self._require_compiled("train_on_batch")
-        data = self._adapt("train_on_batch", x, y, compiled, sample_weight)
-        x, y, weights = self._weigh_classes("train_on_batch", data, class_weight, compiled)
-        index = np.arange(len(x), dtype=np.int64)
-        means = self._require_network().train_batch(x, y, index, compiled.optimizer.next_rate(), weights)
+        data = self._adapt("train_on_batch", x, y, compiled, sample_weight, lengths, mask)
+        data = self._weigh_classes("train_on_batch", data, class_weight, compiled)
+        rate, network = compiled.optimizer.next_rate(), self._require_network()
+        means = network.train_batch(data.fed, data.y, data.rows, rate, data.weights)
         return _scalar_or_list(compiled.results(means))
 
     def test_on_batch(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, **unsupported: object
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        **unsupported: object,
     ) -> Any:
         """The loss of x and y as one batch, or [loss, metrics ...]."""
         refuse_unknown("test_on_batch", Sequential.test_on_batch, unsupported)
         compiled = self._require_compiled("test_on_batch")
-        x, y, weights = self._adapt("test_on_batch", x, y, compiled, sample_weight)
-        index = np.arange(len(x), dtype=np.int64)
-        return _scalar_or_list(compiled.results(self._require_network().evaluate_batch(x, y, index, weights)))
+        data = self._adapt("test_on_batch", x, y, compiled, sample_weight, lengths, mask)
+        means = self._require_network().evaluate_batch(data.fed, data.y, data.rows, data.weights)
+        return _scalar_or_list(compiled.results(means))
 
-    def predict_on_batch(self, x: npt.ArrayLike) -> Array:
+    def predict_on_batch(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, mask: npt.ArrayLike | None = None
+    ) -> Array:
         """The output for x as one batch."""
-        return self._answer("predict_on_batch", x)
+        return self._answer("predict_on_batch", x, lengths, mask)
 
-    def _answer(self, caller: str, x: object) -> Array:
-        adapted = self._adapt_x(caller, x)
+    def _answer(self, caller: str, x: object, lengths: object = None, mask: object = None) -> Array:
+        adapted, spans = self._adapt_x(caller, x, lengths, mask)
         out = np.empty(self._output_for(adapted), self.dtype)
-        self._require_network().predict_batch(adapted, np.arange(len(adapted), dtype=np.int64), out)
+        self._require_network().predict_batch(fed(adapted, spans), np.arange(len(adapted), dtype=np.int64), out)
         return out
 
     def stream(self, batch_size: int = 1) -> Stream:

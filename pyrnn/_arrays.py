@@ -1,0 +1,35 @@
+"""What may stand for an array."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def as_array(owner: str, name: str, value: object) -> Array:
+    """`value` as an array of booleans, integers or floats in the machine's byte order.
+
+    Raises TypeError for anything else, ValueError for nested lists of unequal lengths.
+    """
+    if value is None or isinstance(value, str | dict | set | Iterator):
+        raise TypeError(f"{owner}: {name} must be an array, got {type(value).__name__}")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{owner}: {name} must be an array without a mask; fill the masked values first")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {name} must be a rectangular array: {error}") from error
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{owner}: {name} must hold booleans, integers or floats of at most 64 bits, got dtype {array.dtype}"
+        )
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def describe(array: Array) -> str:
+    return f"{array.dtype} {list(array.shape)}"
