@@ -10,7 +10,7 @@ from . import _core
 from ._arrays import as_array, describe
 from ._checks import real as real_number
 from ._checks import shape_text, whole
-from ._lengths import Spans, real_steps, spans_of
+from ._lengths import Spans, real_steps, runs, spans_of
 from ._network import InputSpec
 from .losses import Loss
 
@@ -44,7 +44,7 @@ def adapt_x(
     real = None if spans is None else real_steps(spans, x.shape[1])
     if is_ids:
         return _checked_ids(owner, "x", x, spec.features, real), spans
-    if spec.takes_ids and x.dtype.name in _ONE_HOT_KINDS:
+    if spec.reads_one_hot and x.dtype.name in _ONE_HOT_KINDS:
         ids = _ids_of_one_hot(x, real)
         if ids is not None:
             return ids, spans
@@ -58,6 +58,14 @@ def _spans(owner: str, x: Array, spec: InputSpec, lengths: object, mask: object)
             name = "mask" if lengths is None else "lengths"
             raise ValueError(f"{owner}: {name} must not be given to a model that reads no sequences")
         return None
+    if spec.padding is not None:
+        if lengths is not None or mask is not None:
+            raise ValueError(
+                f"{owner}: the model's first layer finds the real steps in x, one padded array; lengths, mask and a list of"
+                " rows of different lengths must not tell them too"
+            )
+        real = x != spec.padding
+        return runs(owner, real.any(axis=-1) if x.ndim == 3 else real, "x, after masking,")
     return spans_of(owner, x.shape[0], x.shape[1], lengths, mask)
 
 

@@ -107,7 +107,7 @@ def runs(owner: str, mask: Array, source: str) -> Spans:
         row = int((begins > 1).argmax())
         raise ValueError(
             f"{owner}: the real steps of a row must follow each other, but {source} has a gap in row {row};"
-            f" drop its steps: x[{row}][mask[{row}]], in a list of rows"
+            f" drop its steps, x[{row}][mask[{row}]], and put the padding at the row's end"
         )
     return np.stack([mask.argmax(axis=1), mask.sum(axis=1)], axis=1).astype(np.int64)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ._core import Network
-from .layers import Embedding, Layer, OneHot, Shape
+from .layers import Embedding, Layer, Masking, OneHot, Shape
 
 
 class InputSpec(NamedTuple):
@@ -15,6 +15,8 @@ class InputSpec(NamedTuple):
     sequence: bool
     takes_ids: bool  # integer ids may stand in place of vectors
     only_ids: bool  # and nothing else may
+    reads_one_hot: bool  # exactly one-hot vectors are read as ids
+    padding: float | None = None  # the id, or each value of the vector, of a step that is not real
 
 
 def input_spec(layers: Sequence[Layer]) -> InputSpec:
@@ -22,20 +24,26 @@ def input_spec(layers: Sequence[Layer]) -> InputSpec:
     first = layers[0]
     shape = first.input_shape
     if isinstance(first, OneHot | Embedding):
-        return InputSpec(shape, first.num_symbols, sequence=True, takes_ids=True, only_ids=True)
-    return InputSpec(shape, shape[-1] or 0, sequence=len(shape) == 3, takes_ids=first.takes_ids, only_ids=False)
+        padding = 0 if isinstance(first, Embedding) and first.mask_zero else None
+        return InputSpec(shape, first.num_symbols, True, True, only_ids=True, reads_one_hot=False, padding=padding)
+    features, sequence = shape[-1] or 0, len(shape) == 3
+    if isinstance(first, Masking):
+        reads_one_hot = len(layers) > 1 and layers[1].takes_ids
+        return InputSpec(shape, features, sequence, False, False, reads_one_hot, padding=first.mask_value)
+    return InputSpec(shape, features, sequence, first.takes_ids, only_ids=False, reads_one_hot=first.takes_ids)
 
 
 def plan_ops(layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], list[int]]:
     """The engine's ops, and which of them each layer became.
 
-    A OneHot before a layer that reads ids itself becomes no op; it shares that layer's.
+    Masking, and a OneHot before a layer that reads ids itself, become no op; they share that of the layer that follows.
     """
     ops: list[dict[str, Any]] = []
     indices = []
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         indices.append(len(ops))
-        if not (isinstance(layer, OneHot) and following is not None and following.takes_ids):
+        vanishes = isinstance(layer, Masking) or (isinstance(layer, OneHot) and following and following.takes_ids)
+        if following is None or not vanishes:
             ops.append(layer.op())
     return ops, indices
 

@@ -10,7 +10,7 @@ from ._checks import choice, refuse_unknown
 from ._core import Network
 from ._network import build_network
 from ._registry import resolve, serialize
-from .layers import CLASSES, Embedding, Input, Layer, OneHot, Shape, Weight
+from .layers import CLASSES, Embedding, Input, Layer, Masking, OneHot, Shape, Weight
 from .layers._base import auto_name, checked_name
 
 Array = npt.NDArray[Any]
@@ -60,6 +60,8 @@ class Stack:
             raise ValueError(f"add: layers must have distinct names, but there are two called {layer.name!r}")
         if self._layers and isinstance(layer, OneHot | Embedding):
             raise ValueError(f"add: {layer.title} reads ids and must be the first layer")
+        if self._layers and isinstance(layer, Masking):
+            raise ValueError(f"add: {layer.title} looks at x and must be the first layer")
         layer.dtype = self.dtype
         shape = self._shape_before(layer)
         if shape is not None:

@@ -53,7 +53,6 @@ BY_NAME = {
     "kernel_regularizer": Unsupported(_REGULARIZER, _NONE),
     "lora_alpha": Unsupported(_NO_ADAPTER, _NONE),
     "lora_rank": Unsupported(_NO_ADAPTER, _NONE),
-    "mask_zero": Unsupported("batch sequences of one length, so that none is filled up", _OFF),
     "merge_mode": Unsupported("the outputs are concatenated", ("concat",)),
     "noise_shape": Unsupported("each value is dropped or kept by itself", _NONE),
     "optional": Unsupported("give x", _OFF),

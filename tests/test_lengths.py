@@ -223,7 +223,7 @@ GAP = np.array([[1, 1, 1, 1, 1, 1, 1]] * 2 + [[1, 0, 1, 0, 0, 0, 0]] + [[0] * 7]
         ({"lengths": LENGTHS > 1}, TypeError, "lengths must be integers, got dtype bool"),
         ({"mask": REAL * 1}, TypeError, "mask must be booleans, True where a step is real, got dtype int64"),
         ({"mask": REAL[:, :5]}, ValueError, r"mask must be \[10, 7\], a value per step of x, got bool \[10, 5\]"),
-        ({"mask": GAP}, ValueError, r"mask has a gap in row 2; drop its steps: x\[2\]\[mask\[2\]\]"),
+        ({"mask": GAP}, ValueError, r"mask has a gap in row 2; drop its steps, x\[2\]\[mask\[2\]\]"),
     ],
 )
 def test_lengths_and_masks_that_do_not_fit_are_refused(x, options, error, words):
@@ -254,3 +254,73 @@ def test_other_refusals(x, y):
 class _Dataset:
     def __iter__(self):
         return iter(())
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("value", [0.0, -2.5])
+def test_masking(x, y, value, left):
+    """It is a mask that x tells, and no op: the weights are in the layers after it."""
+    if left:
+        x, y = moved_left(x), moved_left(y)
+    mask = ~np.isnan(x[..., 0])
+    marked = np.where(mask[..., None], x, value)
+    marked[2, 3, 0] = value  # one value alone is no padding
+    made = [model() for _ in range(2)]
+    pyrnn.utils.set_random_seed(3)
+    masked = Sequential([layers.Masking(value, input_shape=(T, FEATURES)), *_fresh(made[0])], dtype="float64")
+    masked.set_weights(made[0].get_weights())
+    masked.compile("adam", "mse")
+    expected = made[0].predict(marked, mask=mask, verbose=0)
+    np.testing.assert_array_equal(masked.predict(marked, verbose=0), expected)
+    assert masked.train_on_batch(marked, y) == made[0].train_on_batch(marked, y, mask=mask)
+    assert_same(masked, made[0])
+    loaded = Sequential.from_config(masked.get_config())
+    assert loaded.layers[0].mask_value == value
+
+
+def _fresh(made):
+    return [type(layer).from_config(layer.get_config()) for layer in made.layers]
+
+
+def test_masking_of_one_hot_vectors(rng):
+    """They are read as ids, though padding is no one-hot vector."""
+    ids = np.where(REAL, rng.integers(5, size=(N, T)), -1)
+    vectors = (ids[..., None] == np.arange(5)).astype(bool)
+    made = Sequential([Input((T, 5)), layers.Masking(), layers.LSTM(4)])
+    assert made._adapt_x("predict", vectors)[0].ndim == 2
+    plain = Sequential([Input((T, 5)), *_fresh(made)[1:]])
+    plain.set_weights(made.get_weights())
+    np.testing.assert_array_equal(made.predict(vectors, verbose=0), plain.predict(ids, lengths=LENGTHS, verbose=0))
+    with pytest.raises(ValueError, match=r"x must be \[N, 7, 5\], got int64 \[10, 7\]"):
+        made.predict(ids, verbose=0)
+
+
+def test_embedding_with_mask_zero(rng):
+    ids = np.where(REAL, rng.integers(1, 5, size=(N, T)), 0)
+    made, plain = (
+        Sequential([layers.Embedding(5, 3, mask_zero=mask_zero), layers.GRU(4)]) for mask_zero in (True, False)
+    )
+    made.build((None, T))
+    plain.build((None, T))
+    plain.set_weights(made.get_weights())
+    expected = plain.predict(ids, lengths=LENGTHS, verbose=0)
+    np.testing.assert_array_equal(made.predict(ids, verbose=0), expected)
+    np.testing.assert_array_equal(made.predict(moved_left(ids), verbose=0), expected)
+    assert (plain.predict(ids, verbose=0) != expected).any()
+    assert Sequential.from_config(made.get_config()).layers[0].mask_zero
+    ids[2, 3] = 0
+    with pytest.raises(ValueError, match="x, after masking, has a gap in row 2"):
+        made.predict(ids, verbose=0)
+
+
+def test_refusals_of_masking(x):
+    with pytest.raises(ValueError, match="add: Masking 'm' looks at x and must be the first layer"):
+        Sequential([Input((T, 3)), layers.LSTM(2, return_sequences=True), layers.Masking(name="m")])
+    with pytest.raises(ValueError, match=r"Masking 'm': input must be \[N, T, F\], got \[N, 3\]"):
+        Sequential([Input((3,)), layers.Masking(name="m")])
+    made = Sequential([Input((T, 3)), layers.Masking(), layers.LSTM(2)])
+    for given in ({"x": x, "lengths": LENGTHS}, {"x": x, "mask": REAL}, {"x": rows(x)}):
+        with pytest.raises(ValueError, match="the model's first layer finds the real steps in x"):
+            made.predict(**given, verbose=0)
+    alone = Sequential([Input((T, 3)), layers.Masking()], dtype="float64")
+    np.testing.assert_array_equal(alone.predict(np.nan_to_num(x), verbose=0), np.nan_to_num(x))

@@ -12,6 +12,7 @@ from ._elementwise import SpatialDropout1D as SpatialDropout1D
 from ._gru import GRU as GRU
 from ._input import Input as Input
 from ._lstm import LSTM as LSTM
+from ._masking import Masking as Masking
 from ._normalization import LayerNormalization as LayerNormalization
 from ._pooling import Flatten as Flatten
 from ._pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
@@ -29,6 +30,7 @@ CLASSES |= {
     cls.__name__: cls
     for cls in (
         Bidirectional,
+        Masking,
         SpatialDropout1D,
         LayerNormalization,
         Flatten,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._checks import whole
+from .._checks import flag, whole
 from ..initializers import get as get_initializer
 from ._base import Layer, Shape, WeightSpec, config_with_initializers
 
@@ -45,6 +45,8 @@ class Embedding(Layer):
 
     Weight: embeddings [input_dim, output_dim]. `input_length` T, as in Keras 2, is `input_shape=(T,)`.
 
+    With `mask_zero`, id 0 is padding, at a row's beginning or end: such a step is skipped, as `Masking` skips one.
+
     >>> Embedding(57, 16).compute_output_shape((None, 40))
     (None, 40, 16)
     """
@@ -57,6 +59,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: object = "uniform",
         *,
+        mask_zero: bool = False,
         input_length: int | None = None,
         name: str | None = None,
         input_shape: tuple[int | None, ...] | None = None,
@@ -69,6 +72,7 @@ class Embedding(Layer):
         super().__init__(name, input_shape, unsupported)
         self.input_dim = whole("Embedding", "input_dim", input_dim)
         self.output_dim = whole("Embedding", "output_dim", output_dim)
+        self.mask_zero = flag("Embedding", "mask_zero", mask_zero)
         self.embeddings_initializer = get_initializer(embeddings_initializer, "Embedding: embeddings_initializer")
 
     @property
@@ -92,4 +96,5 @@ class Embedding(Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             **config_with_initializers(self, "embeddings_initializer"),
+            "mask_zero": self.mask_zero,
         }
