@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, optimizers
 
-from .works import Array, Work, rate
+from .works import Array, Work, rate, sample
 
 
 def build(work: Work) -> keras.Sequential:
@@ -40,8 +40,7 @@ def answer(work: Work) -> list[float]:
     model = build(work)
     x, y = (array[: work.batch] for array in data(work))
     if not work.train:
-        outputs = model.predict(x, verbose=0)
-        return [float(value) for value in outputs.ravel()[:: outputs.size // 16]]
+        return sample(model.predict(x, verbose=0))
     compile(model, work, optimizers.SGD(rate(work)))
     losses = []
     for _ in range(3):

@@ -7,7 +7,7 @@ import numpy as np
 import pyrnn
 from pyrnn import layers, optimizers
 
-from .works import Work, rate
+from .works import Work, rate, sample
 
 
 def build(work: Work) -> pyrnn.Sequential:
@@ -51,8 +51,7 @@ def answer(work: Work) -> list[float]:
     if work.train:
         model.compile(optimizer=optimizers.SGD(rate(work)), loss=loss(work))
         return [float(model.train_on_batch(x, y)) for _ in range(3)]
-    outputs = model.predict(x, verbose=0)
-    return [float(value) for value in outputs.ravel()[:: outputs.size // 16]]
+    return sample(model.predict(x, verbose=0))
 
 
 def go(work: Work) -> Callable[[], object]:

@@ -2,11 +2,12 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import pyrnn
 from benchmarks.measure import measure_here
-from benchmarks.works import WORKS, cell, check
+from benchmarks.works import WORKS, cell, check, sample
 
 H = 128
 
@@ -50,6 +51,12 @@ def test_every_kind_of_work_runs_in_pyrnn(name):
     assert len(found["times"]) == 3 and found["seconds"] == sorted(found["times"])[1] / batches * 10
     assert found["peak"] > 0 and found["system"].startswith("pyrnn ")
     assert len(set(found["answer"])) > 1, "an answer that is always the same checks nothing"
+
+
+def test_a_sample_of_outputs_sees_most_units_and_steps():
+    B, T, H = 128, 40, 128
+    row, step, unit = np.unravel_index(np.array(sample(np.arange(B * T * H).reshape(B, T, H)), int), (B, T, H))
+    assert min(len(set(row)), len(set(step)), len(set(unit))) > 25
 
 
 def test_answers_that_differ_are_refused():
