@@ -54,6 +54,19 @@ def row(result: dict[str, Any], names: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def over_padded(results: list[dict[str, Any]]) -> list[str]:
+    """What ragged rows cost of their padded time, in each system by itself."""
+    seconds = {result["work"]: result["seconds"] for result in results}
+    lines = []
+    for name, of_ragged in seconds.items():
+        if of_padded := seconds.get(f"{name}, padded"):
+            costs = [
+                f"{value / of_padded[system]:.2f} in {SYSTEMS[system].title}" for system, value in of_ragged.items()
+            ]
+            lines.append(f"{name}, of its padded time: {', '.join(costs)}")
+    return lines
+
+
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--only", default="", help="the works whose name contains this")
@@ -89,6 +102,8 @@ def main() -> None:
         peaks[cores] = max(peaks.get(cores, 0.0), *(turn["peak"] for turn in found["pyrnn"]))
         results.append(summary(work, found, peaks[cores]))
         print(row(results[-1], names), flush=True)
+    for line in over_padded(results):
+        print(f"\n{line}")
     epochs = first_epoch.compare(works, args.epochs, args.threads)
     print(f"\n{', '.join(versions.values())}; {args.threads} threads, streamed steps on one")
     print(f"Peak: {', '.join(f'{peak / 1e9:.0f} GFLOPS of {name}' for name, peak in peaks.items())}")

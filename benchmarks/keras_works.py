@@ -16,7 +16,10 @@ from .works import Array, Work, rate, sample
 def build(work: Work) -> keras.Sequential:
     model = keras.Sequential([keras.Input((work.steps, work.inputs))])
     recurrent = getattr(layers, work.cell)
-    model.add(recurrent(work.hidden, return_sequences=work.sequences))
+    if work.ragged:
+        model.add(layers.Masking())  # of the zeros after a row's end
+    layer = recurrent(work.hidden, return_sequences=work.sequences)
+    model.add(layers.Bidirectional(layer) if work.bidirectional else layer)
     if work.kind == "addition":
         model.add(layers.RepeatVector(work.answer))
         model.add(recurrent(work.hidden, return_sequences=True))

@@ -15,7 +15,10 @@ OPERATORS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
 
 
 def weights(work: Work) -> dict[str, Array]:
-    """ONNX's W [1, GH, I], R [1, GH, H] and B [1, 2GH]; the gates of an LSTM stand i o f c where Keras has i f c o."""
+    """ONNX's W [D, GH, I], R [D, GH, H] and B [D, 2GH], of D directions.
+
+    The gates of an LSTM stand i o f c where Keras has i f c o.
+    """
 
     def gates(array: Array) -> Array:
         if work.cell != "LSTM":
@@ -23,18 +26,18 @@ def weights(work: Work) -> dict[str, Array]:
         i, f, c, o = np.split(array, 4, axis=-1)
         return np.concatenate([i, o, f, c], axis=-1)
 
-    kernel, recurrent_kernel, bias = map(gates, work.weights())
-    biases = bias.ravel() if work.cell == "GRU" else np.concatenate([bias, np.zeros_like(bias)])
+    arrays = [gates(array) for array in work.weights()]
+    biases = [b.ravel() if work.cell == "GRU" else np.concatenate([b, np.zeros_like(b)]) for b in arrays[2::3]]
     return {
-        "W": np.ascontiguousarray(kernel.T)[None],
-        "R": np.ascontiguousarray(recurrent_kernel.T)[None],
-        "B": biases[None],
+        "W": np.stack([kernel.T for kernel in arrays[0::3]]),
+        "R": np.stack([kernel.T for kernel in arrays[1::3]]),
+        "B": np.stack(biases),
     }
 
 
 def session(work: Work) -> ort.InferenceSession:
-    """x [T, B, I] -> y [T, 1, B, H]; in a stream also h and c [1, B, H] in and out."""
-    T, B, I, H = work.steps, work.batch, work.inputs, work.hidden
+    """x [T, B, I] -> y [T, D, B, H], of D directions; in a stream also h and c [1, B, H] in and out."""
+    T, B, I, H, D = work.steps, work.batch, work.inputs, work.hidden, work.directions
     state = work.kind == "stream"
 
     def signal(name: str, shape: list[int]) -> onnx.ValueInfoProto:
@@ -43,8 +46,10 @@ def session(work: Work) -> ort.InferenceSession:
     names_in = ["x", "W", "R", "B", "", "h", "c"] if state else ["x", "W", "R", "B"]
     names_out = ["", "h_next", "c_next"] if state else ["y"]
     states_in = [signal(name, [1, B, H]) for name in ("h", "c")]
-    outputs = [signal(name, [1, B, H]) for name in names_out[1:]] if state else [signal("y", [T, 1, B, H])]
-    options = {"linear_before_reset": 1} if work.cell == "GRU" else {}  # Keras' reset_after
+    outputs = [signal(name, [1, B, H]) for name in names_out[1:]] if state else [signal("y", [T, D, B, H])]
+    options: dict[str, int | str] = {"direction": "bidirectional" if work.bidirectional else "forward"}
+    if work.cell == "GRU":
+        options["linear_before_reset"] = 1  # Keras' reset_after
     graph = helper.make_graph(
         [helper.make_node(OPERATORS[work.cell], names_in, names_out, hidden_size=H, **options)],
         "recurrent",
@@ -109,7 +114,7 @@ def answer(work: Work) -> list[float]:
     if work.kind == "stream":
         return Step(work).answer(50)
     x = batches(work)[0]
-    return sample(session(work).run(None, {"x": x})[0][:, 0].swapaxes(0, 1))
+    return sample(session(work).run(None, {"x": x})[0].transpose(2, 0, 1, 3))  # [B, T, D, H]
 
 
 def go(work: Work) -> Callable[[], object]:

@@ -1,6 +1,7 @@
 """The works in pyrnn, by its public face: what a user of `fit`, `predict` and `stream` gets."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from .works import Work, rate, sample
 def build(work: Work) -> pyrnn.Sequential:
     model = pyrnn.Sequential([pyrnn.Input((work.steps, work.inputs))], dtype=work.dtype)
     recurrent = getattr(layers, work.cell)
-    model.add(recurrent(work.hidden, return_sequences=work.sequences))
+    layer = recurrent(work.hidden, return_sequences=work.sequences)
+    model.add(layers.Bidirectional(layer) if work.bidirectional else layer)
     if work.kind == "addition":
         model.add(layers.RepeatVector(work.answer))
         model.add(recurrent(work.hidden, return_sequences=True))
@@ -50,7 +52,8 @@ def answer(work: Work) -> list[float]:
     x, y = x[: work.batch], y[: work.batch]
     if work.train:
         model.compile(optimizer=optimizers.SGD(rate(work)), loss=loss(work))
-        return [float(model.train_on_batch(x, y)) for _ in range(3)]
+        rows: dict[str, Any] = {"lengths": work.lengths()[: work.batch]} if work.ragged else {}
+        return model.fit(x, y, batch_size=work.batch, epochs=3, shuffle=False, verbose=0, **rows).history["loss"]
     return sample(model.predict(x, verbose=0))
 
 
@@ -62,7 +65,8 @@ def go(work: Work) -> Callable[[], object]:
         model = build(work)
         return lambda: model.predict(x, batch_size=work.batch, verbose=0)
     model = compiled(work)
-    return lambda: model.fit(x, y, batch_size=work.batch, verbose=0)
+    rows: dict[str, Any] = {"lengths": work.lengths()} if work.ragged else {}
+    return lambda: model.fit(x, y, batch_size=work.batch, verbose=0, **rows)
 
 
 def go_streamed(work: Work) -> Callable[[], object]:

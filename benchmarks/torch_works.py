@@ -20,11 +20,12 @@ def load(rnn: nn.RNNBase, cell: str, weights: Iterator[torch.Tensor]) -> None:
         z, r, h = array.chunk(3, -1)
         return torch.cat([r, z, h], -1)
 
-    kernel, recurrent_kernel, bias = (gates(next(weights)) for _ in range(3))
-    rnn.weight_ih_l0.copy_(kernel.T)
-    rnn.weight_hh_l0.copy_(recurrent_kernel.T)
-    rnn.bias_ih_l0.copy_(bias[0] if cell == "GRU" else bias)
-    rnn.bias_hh_l0.copy_(bias[1] if cell == "GRU" else torch.zeros_like(bias))
+    for end in ("l0", "l0_reverse") if rnn.bidirectional else ("l0",):
+        kernel, recurrent_kernel, bias = (gates(next(weights)) for _ in range(3))
+        getattr(rnn, f"weight_ih_{end}").copy_(kernel.T)
+        getattr(rnn, f"weight_hh_{end}").copy_(recurrent_kernel.T)
+        getattr(rnn, f"bias_ih_{end}").copy_(bias[0] if cell == "GRU" else bias)
+        getattr(rnn, f"bias_hh_{end}").copy_(bias[1] if cell == "GRU" else torch.zeros_like(bias))
 
 
 class Net(nn.Module):
@@ -34,7 +35,12 @@ class Net(nn.Module):
         super().__init__()
         self.answer = work.answer
         recurrent = RECURRENT[work.cell]
-        self.rnn = recurrent(work.inputs, work.hidden, batch_first=not work.sequences)  # alone, time first is fastest
+        self.rnn = recurrent(
+            work.inputs,
+            work.hidden,
+            batch_first=not work.sequences,  # a layer alone is fastest with time first
+            bidirectional=work.bidirectional,
+        )
         self.decoder = recurrent(work.hidden, work.hidden, batch_first=True) if work.kind == "addition" else None
         self.head = nn.Linear(work.hidden, work.outputs()) if work.outputs() else None
         self.to(getattr(torch, work.dtype))
@@ -46,7 +52,9 @@ class Net(nn.Module):
                 self.head.weight.copy_(next(weights).T)
                 self.head.bias.copy_(next(weights))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        if lengths is not None:
+            return self.rnn(pack(x, lengths))[0].data
         outputs, state = self.rnn(x)
         if self.head is None:
             return outputs
@@ -55,21 +63,30 @@ class Net(nn.Module):
         h = state[0] if isinstance(state, tuple) else state  # an LSTM has c as well
         return self.head(self.decoder(h[-1][:, None].expand(-1, self.answer, -1))[0])
 
-    def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        guess = self(x)
+    def loss(self, x: torch.Tensor, lengths: torch.Tensor | None, y: torch.Tensor) -> torch.Tensor:
+        guess = self(x, lengths)
         return F.mse_loss(guess, y) if y.is_floating_point() else F.cross_entropy(guess.flatten(0, -2), y.flatten())
 
 
-def batches(work: Work) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def pack(values: torch.Tensor, lengths: torch.Tensor) -> nn.utils.rnn.PackedSequence:
+    """[T, B, F] as data [sum of lengths, F]: the first step of all rows, then the second of those that have one, ..."""
+    return nn.utils.rnn.pack_padded_sequence(values, lengths, enforce_sorted=False)
+
+
+def batches(work: Work) -> list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]]:
+    """x, lengths and y of each; lengths where rows are ragged, and y is packed then."""
     x, y = (torch.from_numpy(array) for array in work.data())
     if not x.is_floating_point():
         x = torch.eye(work.inputs)[x.long()]
     if not y.is_floating_point():
         y = y.long()
+    xs, ys = x.split(work.batch), y.split(work.batch)
     if work.sequences:
-        pairs = zip(x.split(work.batch), y.split(work.batch), strict=True)
-        return [(a.transpose(0, 1).contiguous(), b.transpose(0, 1).contiguous()) for a, b in pairs]
-    return list(zip(x.split(work.batch), y.split(work.batch), strict=True))
+        xs, ys = ([array.transpose(0, 1).contiguous() for array in arrays] for arrays in (xs, ys))
+    if not work.ragged:
+        return list(zip(xs, [None] * len(xs), ys, strict=True))
+    lengths = torch.from_numpy(work.lengths()).split(work.batch)
+    return [(x, of_rows, pack(y, of_rows).data) for x, of_rows, y in zip(xs, lengths, ys, strict=True)]
 
 
 class Step:
@@ -107,7 +124,7 @@ def answer(work: Work) -> list[float]:
     if work.kind == "stream":
         return streamed_answer(work)
     net = Net(work)
-    x, y = batches(work)[0]
+    x, lengths, y = batches(work)[0]
     if not work.train:
         with torch.inference_mode():
             return sample(net(x).transpose(0, 1).numpy())
@@ -118,7 +135,7 @@ def answer(work: Work) -> list[float]:
     losses = []
     for _ in range(3):
         optimizer.zero_grad()
-        loss = net.loss(x, y)
+        loss = net.loss(x, lengths, y)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -128,17 +145,17 @@ def answer(work: Work) -> list[float]:
 def go(work: Work) -> Callable[[], object]:
     if work.kind == "stream":
         return Step(work).run
-    net, pairs = Net(work), batches(work)
+    net, given = Net(work), batches(work)
 
     def forward() -> None:
         with torch.inference_mode():
-            for x, _ in pairs:
-                net(x)
+            for x, lengths, _ in given:
+                net(x, lengths)
 
     def gradients() -> None:
-        for x, y in pairs:
+        for x, lengths, y in given:
             net.zero_grad()
-            net(x).backward(y)
+            net(x, lengths).backward(y)
 
     if work.sequences:
         return gradients if work.train else forward
@@ -146,9 +163,9 @@ def go(work: Work) -> Callable[[], object]:
     optimizer = torch.optim.RMSprop(net.parameters(), lr=0.01) if text else torch.optim.Adam(net.parameters())
 
     def train() -> None:
-        for x, y in pairs:
+        for x, lengths, y in given:
             optimizer.zero_grad()
-            net.loss(x, y).backward()
+            net.loss(x, lengths, y).backward()
             optimizer.step()
 
     return train

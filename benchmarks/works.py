@@ -32,6 +32,10 @@ class Work:
     ids: bool = False
     answer: int = 0  # characters of an answer, in addition
     cell: str = "LSTM"  # of all recurrent layers: a key of GATES
+    bidirectional: bool = (
+        False  # a second layer from the last step to the first, both outputs side by side; of kind cell
+    )
+    ragged: bool = False  # rows have lengths of their own; of kind cell, in training
 
     @property
     def sequences(self) -> bool:
@@ -43,12 +47,23 @@ class Work:
         """One step of one row is too little to share: every system is fastest on one thread."""
         return self.kind in ("run", "stream")
 
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def lengths(self) -> Array:
+        """Each row's real steps [N], uniform in 1..T."""
+        return np.random.default_rng(3).integers(1, self.steps + 1, self.batches * self.batch)
+
     def weights(self) -> list[Array]:
-        """Starting weights in the order and with the axes of Keras: of each recurrent layer, then of the dense one."""
+        """Starting weights in the order and with the axes of Keras: of each recurrent layer, then of the dense one.
+
+        Of a bidirectional layer forward's, then backward's.
+        """
         inputs, hidden = self.inputs, self.hidden
         width = GATES[self.cell] * hidden
         shapes: list[tuple[int, ...]] = []
-        for i in (inputs, hidden) if self.kind == "addition" else (inputs,):
+        for i in (inputs, hidden) if self.kind == "addition" else (inputs,) * self.directions:
             # a GRU's two products have a bias each
             shapes += [(i, width), (hidden, width), (2, width) if self.cell == "GRU" else (width,)]
         if outputs := self.outputs():
@@ -61,7 +76,10 @@ class Work:
         return {"addition": self.inputs, "text": self.inputs, "small": 1}.get(self.kind, 0)
 
     def data(self) -> tuple[Array, Array]:
-        """x and y of all batches: ids [N, T] or values [N, T, I]; ids [N] or [N, answer], or values like the output."""
+        """x and y of all batches: ids [N, T] or values [N, T, I]; ids [N] or [N, answer], or values like the output.
+
+        Where rows are ragged, x is zero after their ends.
+        """
         rng = np.random.default_rng(2)
         N, T = self.batches * self.batch, self.steps
 
@@ -74,7 +92,9 @@ class Work:
         x = ids((N, T)) if self.ids else values((N, T, self.inputs))
         if self.kind in ("addition", "text"):
             return x, ids((N, self.answer) if self.answer else (N,))
-        return x, values((N, T, self.hidden) if self.sequences else (N, 1))
+        if self.ragged:
+            x[np.arange(T) >= self.lengths()[:, None]] = 0
+        return x, values((N, T, self.directions * self.hidden) if self.sequences else (N, 1))
 
     def flops(self) -> float:
         """The fewest flops of a batch: none for what is known without them.
@@ -82,8 +102,10 @@ class Work:
         A one-hot row's product is a row of the matrix, the state before step 0 is zero, a repeated vector needs its
         product once, and x needs no gradient where no weights lie below it.
         """
-        H, T = self.hidden, self.steps
-        gates = 2 * GATES[self.cell] * H  # flops per row and input: a multiply and an add for each gate of each unit
+        H = self.hidden
+        T = float(self.lengths().mean()) if self.ragged else self.steps
+        # flops per row and input: a multiply and an add for each gate of each unit
+        gates = 2 * GATES[self.cell] * H * self.directions
         recurrences = T if self.kind == "stream" else T - 1
         products = [(0 if self.ids else T * self.inputs * gates, False), (recurrences * H * gates, True)]
         if self.kind == "addition":
@@ -132,6 +154,16 @@ def cell(
     return Work(name, "cell", inputs, hidden, batch, steps, batches, dtype=dtype, train=train, cell=cell)
 
 
+def bidirectional(work: Work) -> Work:
+    return replace(work, name=f"bidirectional {work.name}", bidirectional=True)
+
+
+def ragged(work: Work) -> list[Work]:
+    """With rows of 1 to T steps, and with all of T, as if they were padded."""
+    name = f"ragged {work.name}"
+    return [replace(work, name=name, ragged=True), replace(work, name=f"{name}, padded")]
+
+
 def streamed(inputs: int, hidden: int, ids: bool) -> list[Work]:
     """Both told as the seconds of one step."""
     name = f"streamed step H{hidden}, {f'ids of {inputs}' if ids else f'{inputs} value'} in"
@@ -156,6 +188,9 @@ WORKS = [
     cell(128, 128, 128, 40, 8, train=True, cell="GRU"),
     cell(128, 128, 128, 40, 24, train=False, cell="SimpleRNN"),
     cell(128, 128, 128, 40, 24, train=True, cell="SimpleRNN"),
+    bidirectional(cell(128, 128, 128, 40, 4, train=False)),
+    bidirectional(cell(128, 128, 128, 40, 4, train=True)),
+    *ragged(cell(64, 128, 128, 100, 4, train=True)),
     Work("small step LSTM32 B32 T20", "small", 8, 32, 32, 20, 100),
     *streamed(57, 128, ids=True),
     *streamed(1, 32, ids=False),

@@ -7,7 +7,7 @@ import pytest
 
 import pyrnn
 from benchmarks.measure import measure_here
-from benchmarks.works import WORKS, cell, check, sample
+from benchmarks.works import WORKS, bidirectional, cell, check, ragged, sample
 
 H = 128
 
@@ -26,6 +26,12 @@ def test_the_fewest_flops():
     assert cell(H, H, 128, 40, 1, train=True).flops() == 128 * (3 * 39 + 2 * 40) * 8 * H * H  # no dx below
     assert cell(H, H, 128, 40, 1, train=True, cell="GRU").flops() == 128 * (3 * 39 + 2 * 40) * 6 * H * H
     assert cell(H, H, 128, 40, 1, train=False, cell="SimpleRNN").flops() == 128 * (39 + 40) * 2 * H * H
+    both = bidirectional(cell(H, H, 128, 40, 1, train=True))
+    assert both.flops() == 2 * cell(H, H, 128, 40, 1, train=True).flops()
+    some, padded = ragged(cell(64, H, 128, 100, 3, train=True))
+    real = some.lengths().sum() / 3
+    assert some.flops() == pytest.approx((3 * (real - 128) * H + 2 * real * 64) * 8 * H, rel=1e-12)
+    assert 0.45 < some.flops() / padded.flops() < 0.55
     assert work("streamed step H128, ids").flops() == 8 * H * H
     assert work("streamed step H64").flops() == 8 * 64 * (64 + 1)
 
@@ -38,10 +44,11 @@ def threads_as_before():
 
 KINDS = ["addition", "text", "small", "streamed step H128, ids of 57 in", "streamed step H128, ids of 57 in, many"]
 CELLS = [f"{cell} {way} " for cell in ("LSTM", "GRU", "SimpleRNN") for way in ("fwd", "fwd+bwd")]
+COMPOSED = ["bidirectional LSTM fwd ", "bidirectional LSTM fwd+bwd ", "ragged LSTM fwd+bwd "]
 
 
 @pytest.mark.usefixtures("threads_as_before")
-@pytest.mark.parametrize("name", KINDS + CELLS)
+@pytest.mark.parametrize("name", KINDS + CELLS + COMPOSED)
 def test_every_kind_of_work_runs_in_pyrnn(name):
     whole = work(name)
     steps = 60 if whole.kind == "run" else min(whole.steps, 3)
