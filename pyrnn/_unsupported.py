@@ -53,7 +53,6 @@ BY_NAME = {
     "kernel_regularizer": Unsupported(_REGULARIZER, _NONE),
     "lora_alpha": Unsupported(_NO_ADAPTER, _NONE),
     "lora_rank": Unsupported(_NO_ADAPTER, _NONE),
-    "merge_mode": Unsupported("the outputs are concatenated", ("concat",)),
     "noise_shape": Unsupported("each value is dropped or kept by itself", _NONE),
     "optional": Unsupported("give x", _OFF),
     "output_axes": Unsupported("set weights of your own with layer.set_weights", _NONE),
@@ -75,8 +74,6 @@ BY_NAME = {
     "weights": Unsupported("call layer.set_weights when the layer is built", _NONE),
     "zero_output_for_mask": Unsupported("multiply the output by the mask", _OFF),
     # optimizers
-    "clipnorm": Unsupported("use global_clipnorm=", _NONE),
-    "clipvalue": Unsupported("use global_clipnorm=", _NONE),
     "decay": Unsupported("give learning_rate= one of pyrnn.optimizers.schedules", (0,)),
     "ema_momentum": Unsupported("average model.get_weights() in a callback", (0.99,)),
     "ema_overwrite_frequency": Unsupported("average model.get_weights() in a callback", _NONE),
@@ -84,7 +81,6 @@ BY_NAME = {
     "loss_scale_factor": Unsupported("float32 and float64 need none", _NONE),
     "lr": Unsupported("use learning_rate="),
     "schedule_decay": Unsupported("it is 0.96 per step, as in Keras 3"),
-    "use_ema": Unsupported("average model.get_weights() in a callback", _OFF),
     "weight_decay": Unsupported("use global_clipnorm= against weights that grow", _NONE),
     # losses and metrics
     "axis": Unsupported("it is always the last", (-1,)),
@@ -155,7 +151,6 @@ BY_NAME = {
 
 # Where the same name means something else.
 BY_OWNER = {
-    ("Adam", "amsgrad"): Unsupported("use a lower learning_rate", _OFF),
     ("Input", "batch_size"): Unsupported("no layer needs a fixed one; leave it out", _NONE),
     ("ReduceLROnPlateau", "epsilon"): Unsupported("use min_delta="),
     ("train_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),

@@ -126,7 +126,8 @@ void Recurrent<T>::reverse_input(Rows rows) {
 template <class T>
 void Recurrent<T>::reverse_input_gradient(Rows rows) {
   for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0, n = in_.steps_of(r); t < n; t++) std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
+    for (Index t = 0, n = in_.steps_of(r); t < n; t++)
+      std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
 }
 
 // The part of the products that comes from x, into its columns of panel p
