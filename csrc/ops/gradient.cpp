@@ -7,8 +7,9 @@ namespace pyrnn {
 
 namespace {
 
-constexpr Index kChunk = 256;    // terms summed before they are added to memory; a panel's chunk stays in the L2 cache
-constexpr Index kTaskRows = 24;  // rows of a gradient per task: four tiles, and enough tasks for many threads
+constexpr Index kChunk = 256;     // terms summed before they are added to memory; a panel's chunk stays in the L2 cache
+constexpr Index kTileHeight = 6;  // of most instruction sets; a lower tile loads more for each product
+constexpr Index kTaskRows = 4 * kTileHeight;  // rows of a gradient per task, and enough tasks for many threads
 
 // body(first step, count) for chunks of steps, once where there are none
 template <class F>
@@ -39,7 +40,7 @@ Rows OuterSum<T>::panels_of(Index group) const {
 template <class T>
 void OuterSum<T>::run(Index group, Index task) const {
   const Rows own = panels_of(group);
-  const Index height = divide_up(inputs, tasks_per_group());
+  const Index height = round_up(divide_up(inputs, tasks_per_group()), kTileHeight);
   if (ids)
     for (Index p = own.begin; p < own.end; p++) scatter(p);
   else
