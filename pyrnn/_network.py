@@ -59,6 +59,7 @@ def build_network(layers: Sequence[Layer], dtype: str) -> Network:
 
 
 def last_activation(layers: Sequence[Layer]) -> str:
-    """The activation that made the output: "linear" where it is none of the engine's."""
-    ops, _ = plan_ops(layers)
-    return str(ops[-1].get("activation", "linear"))
+    """The activation that made the output, "linear" where none did: an LSTM's or a GRU's output is a product or a mixture."""
+    op = plan_ops(layers)[0][-1]
+    is_one = op["op"] in ("activation", "dense", "simple_rnn") and "bidirectional" not in op
+    return str(op.get("activation", "linear")) if is_one else "linear"

@@ -254,3 +254,22 @@ def test_a_stream_cannot_go_backwards():
     model = pyrnn.Sequential([pyrnn.Input((4, 3)), layers.GRU(5, go_backwards=True)])
     with pytest.raises(ValueError, match="go_backwards=True needs the last step"):
         model.stream()
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_the_output_of_gates_may_be_logits(cell, rng):
+    """Their outputs are no activation of a sum, whatever the cell's activations are."""
+    model = pyrnn.Sequential([pyrnn.Input((4, 3)), getattr(layers, cell)(5)], dtype="float64")
+    x, y = rng.normal(size=(6, 4, 3)), rng.integers(5, size=6)
+    z = model.predict(x)
+    model.compile("sgd", pyrnn.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert model.train_on_batch(x, y) == pytest.approx(ref.crossentropy(z, y)[0], rel=1e-12)
+
+
+def test_the_output_of_a_simple_rnn_may_be_probabilities(rng):
+    model = pyrnn.Sequential([pyrnn.Input((4, 3)), layers.SimpleRNN(1, activation="sigmoid")], dtype="float64")
+    x, y = rng.normal(size=(6, 4, 3)), rng.integers(2, size=(6, 1)).astype(float)
+    p = model.predict(x)
+    model.compile("sgd", "binary_crossentropy")
+    expected = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    assert model.train_on_batch(x, y) == pytest.approx(expected, rel=1e-12)
