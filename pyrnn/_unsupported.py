@@ -30,7 +30,6 @@ BY_NAME = {
     "batch_shape": Unsupported("use shape=, without the batch axis", _NONE),
     "bias_constraint": Unsupported(_CONSTRAINT, _NONE),
     "bias_regularizer": Unsupported(_REGULARIZER, _NONE),
-    "center": Unsupported("beta is always there; set it to zeros", _ON),
     "beta_constraint": Unsupported(_CONSTRAINT, _NONE),
     "beta_regularizer": Unsupported(_REGULARIZER, _NONE),
     "consume_less": Unsupported("there is one implementation, the fastest"),
@@ -63,7 +62,6 @@ BY_NAME = {
     "recurrent_dropout": Unsupported("put Dropout layers between the recurrent ones", (0,)),
     "recurrent_regularizer": Unsupported(_REGULARIZER, _NONE),
     "return_state": Unsupported("use model.stream(), whose state can be read and set", _OFF),
-    "scale": Unsupported("gamma is always there; set it to ones", _ON),
     "sparse": Unsupported("give integer ids in place of sparse vectors", (None, False)),
     "stateful": Unsupported("use model.stream(), which keeps its state from step to step", _OFF),
     "tensor": Unsupported("give the values to fit or predict", _NONE),
@@ -72,23 +70,15 @@ BY_NAME = {
     "unroll": Unsupported("the engine loops over the steps, at no cost", _OFF),
     "use_cudnn": Unsupported("there is no GPU to choose", ("auto", False)),
     "weights": Unsupported("call layer.set_weights when the layer is built", _NONE),
-    "zero_output_for_mask": Unsupported("multiply the output by the mask", _OFF),
+    "zero_output_for_mask": Unsupported("the output of padding is zero, as with True", _ON),
     # optimizers
     "decay": Unsupported("give learning_rate= one of pyrnn.optimizers.schedules", (0,)),
-    "ema_momentum": Unsupported("average model.get_weights() in a callback", (0.99,)),
-    "ema_overwrite_frequency": Unsupported("average model.get_weights() in a callback", _NONE),
-    "gradient_accumulation_steps": Unsupported("use a batch_size so many times as large", _NONE),
     "loss_scale_factor": Unsupported("float32 and float64 need none", _NONE),
-    "lr": Unsupported("use learning_rate="),
     "schedule_decay": Unsupported("it is 0.96 per step, as in Keras 3"),
-    "weight_decay": Unsupported("use global_clipnorm= against weights that grow", _NONE),
     # losses and metrics
     "axis": Unsupported("it is always the last", (-1,)),
-    "class_aggregation": Unsupported("compute it from predict()", ("uniform_average",)),
-    "from_logits": Unsupported("give the last layer its activation", _OFF),
     "from_sorted_ids": Unsupported("the output holds values, which the metric sorts", _OFF),
     "ignore_class": Unsupported("give its steps a sample_weight of 0", _NONE),
-    "label_smoothing": Unsupported("smooth y, which may hold distributions", (0,)),
     "num_regressors": Unsupported("compute it from predict()", (0,)),
     "reduction": Unsupported("losses are means over samples and steps", ("sum_over_batch_size",)),
     # callbacks
@@ -110,14 +100,10 @@ BY_NAME = {
     "sample_weight_mode": Unsupported("the shape of sample_weight tells: [N], or [N, T] for steps", _NONE),
     "steps_per_execution": Unsupported("a batch is one call already", (1, None)),
     "target_tensors": Unsupported("give y to fit", _NONE),
-    "weighted_metrics": Unsupported("compute them from predict()", _NONE),
     # fit, evaluate, predict
     "callbacks": Unsupported("give them to fit", _NONE),
-    "class_weight": Unsupported("repeat the samples that count more", _NONE),
     "max_queue_size": Unsupported(_THREADS, (10,)),
-    "nb_epoch": Unsupported("use epochs="),
     "reset_metrics": Unsupported("the values are always of this batch alone", _ON),
-    "sample_weight": Unsupported("repeat the samples that count more", _NONE),
     "steps": Unsupported(_IN_MEMORY, _NONE),
     "steps_per_epoch": Unsupported(_IN_MEMORY, _NONE),
     "use_multiprocessing": Unsupported(_THREADS, _OFF),
@@ -157,6 +143,6 @@ BY_OWNER = {
     ("test_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),
     **{
         (optimizer, "name"): Unsupported("an optimizer needs no name; leave it out", _NONE)
-        for optimizer in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "RMSprop", "SGD")
+        for optimizer in ("Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop", "SGD")
     },
 }

@@ -207,6 +207,7 @@ OLDER = [
     ("layers", "LSTM", "implementation", 0, "there is one implementation"),
     ("layers", "LSTM", "inner_activation", "tanh", "use recurrent_activation="),
     ("layers", "LSTM", "consume_less", "cpu", "there is one implementation"),
+    ("layers", "LSTM", "zero_output_for_mask", False, "the output of padding is zero"),
     ("layers", "Dense", "init", "uniform", "use kernel_initializer="),
     ("layers", "Dense", "output_dim", 3, "use units="),
     ("layers", "LSTM", "input_length", 3, "use input_shape="),
