@@ -1,7 +1,6 @@
 #include "network.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "ops/simple.h"

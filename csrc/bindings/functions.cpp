@@ -1,11 +1,5 @@
 // The plain functions to Python: names, arguments and results of pyrnn/reference.py, for float32 and float64.
 // Every function: check, allocate, release the GIL, call, return.
-#include "../functions.h"
-
-#include <pybind11/stl.h>
-
-#include <cmath>
-
 #include "functions.h"
 
 namespace pyrnn {

@@ -94,11 +94,8 @@ Index Dense<T>::derive_tasks() const {
 template <class T>
 void Dense<T>::derive(Index p) {
   T* kernel_t = reinterpret_cast<T*>(derived_.data());
-  const T* from = kernel().value + p * inputs_ * kPanel;
-  const Index units = std::min(kPanel, units_ - p * kPanel);
-  for (Index q = 0; q * kPanel < inputs_; q++)
-    kernels<T>().transpose(std::min(kPanel, inputs_ - q * kPanel), units, from + q * kPanel * kPanel, kPanel,
-                           kernel_t + (q * units_ + p * kPanel) * kPanel, kPanel);
+  transpose_panel(kernel().value + p * inputs_ * kPanel, inputs_, kPanel, std::min(kPanel, units_ - p * kPanel),
+                  kernel_t + p * kPanel * kPanel, units_);
 }
 
 template class Dense<float>;

@@ -36,8 +36,6 @@ struct OuterSum {
   Index panels_per_group() const;
   Index columns_of(Index panel) const { return std::min(panel_columns, columns - panel * panel_columns); }
   void product(Rows of_panels, Rows of_inputs) const;
-  Index steps_per_chunk() const;
-  void add_chunk(Index first_step, RowArray<const T> a, Index rows, Index panel, T* to) const;
   void scatter(Index panel) const;
   void bias(Index panel) const;
 };

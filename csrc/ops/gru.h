@@ -22,10 +22,7 @@ class Gru : public Recurrent<T> {
   explicit Gru(const RecurrentSpec& spec);
 
  protected:
-  bool passes_dh() const override { return true; }
-  void start_forward(Index p, Rows rows) override {
-    if (!this->given_state_) this->clear_first_h(p, rows);
-  }
+  bool reads_h() const override { return true; }
   bool input_bias() const override { return false; }  // `bias` has a row for each product
   void cell_forward(CellStep<T>& step, Index t, Index p, Index row) override;
   void cell_backward(CellStep<T>& step, Index, Index, Index) override { kernels<T>().gru_backward(step); }
@@ -42,10 +39,7 @@ class GruResetBefore : public Recurrent<T> {
   T* reset_h(Index t, Index row) const { return reset_h_.at(this->training_ ? t : 0, row); }
 
  protected:
-  bool passes_dh() const override { return true; }
-  void start_forward(Index p, Rows rows) override {
-    if (!this->given_state_) this->clear_first_h(p, rows);
-  }
+  bool reads_h() const override { return true; }
   bool keeps_gates() const override { return true; }
   void plan_cell(Index state_slots, const Plan& plan, Planner& memory) override;
   void step_forward(Index t, const Share& share) override;

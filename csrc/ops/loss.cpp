@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "ctc.h"
 
@@ -88,9 +87,7 @@ void Loss<T>::plan(const Signal<T>& prediction, const Plan& plan, Planner& memor
     labels_ = memory.array<std::int32_t>(batch_ * max_labels_);
     ctc_room_ = memory.array<double>(batch_ * ctc_room(prediction.steps, max_labels_));
   }
-  if (prediction.grad && !memory.counting())  // its padding stays zero
-    std::memset(prediction.grad.base, 0,
-                std::size_t(divide_up(batch_, prediction.grad.height) * prediction.grad.block) * sizeof(T));
+  if (prediction.grad) clear(prediction.grad, batch_, memory);  // its padding stays zero
 }
 
 template <class T>

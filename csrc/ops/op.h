@@ -84,6 +84,15 @@ struct Parameter {
   void unpack(const T* packed, T* to) const;
 };
 
+// A panel [depth, width] of a packed matrix, of which `columns` are in use, becomes rows of the transposed matrix,
+// which is packed in panels of kPanel rows of the first: [depth / kPanel][height][kPanel]. `to`: the first such row.
+template <class T>
+void transpose_panel(const T* panel, Index depth, Index width, Index columns, T* to, Index height) {
+  for (Index q = 0; q * kPanel < depth; q++)
+    kernels<T>().transpose(std::min(kPanel, depth - q * kPanel), columns, panel + q * kPanel * width, width,
+                           to + q * height * kPanel, kPanel);
+}
+
 struct Plan {
   Index batch;
   Index height;  // rows of a block in memory; a share's rows never reach from one block into the next

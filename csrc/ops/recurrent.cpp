@@ -68,6 +68,8 @@ void Recurrent<T>::forward(const Share& share) {
   const Part::Range own = share.part.of(panels_);
   for (Index p = own.begin; p < own.end; p++) {
     start_forward(p, rows);
+    if (reads_h() && !given_state_)
+      for (Index r = rows.begin; r < rows.end; r++) std::fill_n(Recurrent::state_at(0, 0, r, p), columns(p), T(0));
     if (in_.repeated) project(p, rows);
   }
   if (spec_.go_backwards && in_.active) {
@@ -196,11 +198,6 @@ void Recurrent<T>::project(Index p, Rows rows) {
 }
 
 template <class T>
-void Recurrent<T>::clear_first_h(Index p, Rows rows) {
-  for (Index r = rows.begin; r < rows.end; r++) std::fill_n(h(0, r) + p * cell_.units_per_panel, columns(p), T(0));
-}
-
-template <class T>
 CellStep<T> Recurrent<T>::cell_step(Index t, Index p, Rows rows) const {
   const Index first_unit = p * cell_.units_per_panel;
   CellStep<T> step{};
@@ -257,7 +254,7 @@ void Recurrent<T>::step_backward(Index t, T* dh, T* dh_prev, bool adds, const Sh
     cell_backward(step, t, p, share.rows.begin);
   }
   share.part.wait();  // dh_prev sums over the gates of all panels
-  if (dh_prev) state_gradient(t, dh_prev, adds || passes_dh(), cell_.h_column, cell_.h_width, 0, share);
+  if (dh_prev) state_gradient(t, dh_prev, adds || reads_h(), cell_.h_column, cell_.h_width, 0, share);
 }
 
 template <class T>
@@ -413,12 +410,9 @@ void Recurrent<T>::derive(Index task) {
   const Index p = task % panels_;
   const bool of_w = task >= panels_;
   const Parameter<T>& weights = of_w ? kernel() : recurrent_kernel();
-  const Index depth = weights.layout.rows, width = weights.layout.width(), height = panels_ * width;
-  const T* from = weights.value + p * depth * width;
+  const Index depth = weights.layout.rows, width = weights.layout.width();
   T* to = of_w ? kernel_t_ : recurrent_kernel_t_;
-  for (Index q = 0; q * kPanel < depth; q++)
-    kernels<T>().transpose(std::min(kPanel, depth - q * kPanel), width, from + q * kPanel * width, width,
-                           to + (q * height + p * width) * kPanel, kPanel);
+  transpose_panel(weights.value + p * depth * width, depth, width, width, to + p * width * kPanel, panels_ * width);
 }
 
 template class Recurrent<float>;

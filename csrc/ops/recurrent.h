@@ -56,7 +56,6 @@ class Recurrent : public Op<T> {
   void set_state(Index i, const T* from) override;
 
   Index panels() const { return panels_; }
-  Index units_per_panel() const { return cell_.units_per_panel; }
   Index h_stride() const { return row_stride<T>(spec_.units); }
   // Saved state of panel p from a row on: [rows, kPanel] gates (gradients of the products after backward), and of all
   // panels [rows, h_stride] h. Slot t of h is the state before step t. In inference two slots of h serve all steps, and
@@ -71,8 +70,9 @@ class Recurrent : public Op<T> {
   // t; and from that state's dh to the products' gradients.
   virtual void cell_forward(CellStep<T>& /*step*/, Index /*t*/, Index /*p*/, Index /*row*/) {}
   virtual void cell_backward(CellStep<T>& /*step*/, Index /*t*/, Index /*p*/, Index /*row*/) {}
-  // Whether a part of dh passes the gates by: cell_backward leaves it in dh_prev, and theirs is added
-  virtual bool passes_dh() const { return false; }
+  // Whether a cell reads h beside its products: then h before step 0 must be there, and a part of dh passes the gates
+  // by, which cell_backward leaves in dh_prev and to which theirs is added
+  virtual bool reads_h() const { return false; }
   virtual bool products_in_h() const { return false; }
   virtual bool keeps_gates() const { return false; }  // of all panels to the end of a step, in inference too
 
@@ -110,7 +110,6 @@ class Recurrent : public Op<T> {
 
   const Parameter<T>& kernel() const { return this->parameters[0]; }
   const Parameter<T>& recurrent_kernel() const { return this->parameters[1]; }
-  void clear_first_h(Index p, Rows rows);  // for cells that read h before step 0
   bool starts_at_zero(Index t) const { return t == 0 && !given_state_; }
   // Columns of h in panel p, or in panel q of kPanel
   Index columns(Index p) const { return std::min(cell_.units_per_panel, h_width() - p * cell_.units_per_panel); }
