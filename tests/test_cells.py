@@ -155,6 +155,23 @@ def test_goldens(options, given, expected, dtype, who):
 # -------------------------------------------------------------------------------------------------------------- Layers
 
 
+def assert_a_step_follows_the_gradient(rng, model, x, y, output):
+    """One step of gradient descent moves every weight by its gradient, by differences of `output(x)`, which the weights make."""
+    model.compile(pyrnn.optimizers.SGD(1.0), "mse")
+    before = model.get_weights()
+    model.fit(x, y, batch_size=len(x), epochs=1, shuffle=False, verbose=0)
+    moved = [old - new for old, new in zip(before, model.get_weights(), strict=True)]
+    for index, gradient in enumerate(moved):
+        at = tuple(rng.integers(size) for size in gradient.shape)
+        losses = []
+        for sign in (1, -1):
+            weights = [weight.copy() for weight in before]
+            weights[index][at] += sign * 1e-6
+            model.set_weights(weights)
+            losses.append(np.mean((output(x) - y) ** 2))
+        np.testing.assert_allclose(gradient[at], (losses[0] - losses[1]) / 2e-6, rtol=1e-4, atol=1e-8)
+
+
 def stacked(cell, **options):
     return pyrnn.Sequential(
         [
@@ -197,21 +214,7 @@ def test_stacked_layers_predict_and_learn(rng, cell, options, backwards):
         model.predict(x), by_reference(model, x, cell, backwards, **options), rtol=1e-11, atol=1e-12
     )
 
-    # one step of gradient descent moves every weight by its gradient, here by finite differences of the prediction
-    model.compile("sgd", "mse")
-    model.optimizer.learning_rate = 1.0
-    before = model.get_weights()
-    model.fit(x, y, batch_size=40, epochs=1, shuffle=False, verbose=0)
-    moved = [old - new for old, new in zip(before, model.get_weights(), strict=True)]
-    for index, gradient in enumerate(moved):
-        at = tuple(rng.integers(size) for size in gradient.shape)
-        losses = []
-        for sign in (1, -1):
-            weights = [weight.copy() for weight in before]
-            weights[index][at] += sign * 1e-6
-            model.set_weights(weights)
-            losses.append(np.mean((model.predict(x) - y) ** 2))
-        np.testing.assert_allclose(gradient[at], (losses[0] - losses[1]) / 2e-6, rtol=1e-4, atol=1e-8)
+    assert_a_step_follows_the_gradient(rng, model, x, y, model.predict)
 
 
 @pytest.mark.parametrize("cell", ["GRU", "SimpleRNN"])
