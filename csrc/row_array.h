@@ -17,7 +17,10 @@ struct RowArray {
   Index block = 0;   // and from block to block
 
   // The rows that follow in the same block are `stride` apart.
-  U* at(Index t, Index row) const { return base + row / height * block + t * step + row % height * stride; }
+  U* at(Index t, Index row) const {
+    if (row < height) return base + t * step + row * stride;  // mostly; a step of a stream feels the division
+    return base + row / height * block + t * step + row % height * stride;
+  }
   // The same rows from step t on, or from column j on
   RowArray from(Index t, Index j = 0) const { return {base + t * step + j, height, stride, step, block}; }
   explicit operator bool() const { return base; }
