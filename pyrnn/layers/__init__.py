@@ -17,6 +17,7 @@ from ._normalization import LayerNormalization as LayerNormalization
 from ._pooling import Flatten as Flatten
 from ._pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from ._pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+from ._recurrent import RecurrentLayer as RecurrentLayer
 from ._simple_rnn import SimpleRNN as SimpleRNN
 from ._symbols import Embedding as Embedding
 from ._symbols import OneHot as OneHot

@@ -1,7 +1,7 @@
 """What every layer offers: shapes, weights, and the engine op that it becomes. A layer computes nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -121,12 +121,13 @@ class Layer(Configured):
 
     takes_ids = False  # as a first layer, reads integer ids of symbols in place of vectors
     sequences_only = False  # its input must have steps
+    option_names: ClassVar[Sequence[str]] = ()  # what it takes by name beside its signature
 
     def __init__(self, name: str | None, input_shape: object, unsupported: dict[str, object]) -> None:
         kind = type(self).__name__
         if input_shape is None:
             input_shape = old_input_shape(kind, self.sequences_only, unsupported)
-        refuse_unknown(kind, type(self).__init__, unsupported)
+        refuse_unknown(kind, type(self).__init__, unsupported, self.option_names)
         self.name = auto_name(kind) if name is None else checked_name(kind, name)
         self.given_shape = None if input_shape is None else shape_without_batch(kind, "input_shape", input_shape)
         self.dtype = "float32"

@@ -1,10 +1,10 @@
 """Gated recurrent unit."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from .._checks import flag
 from ._base import WeightSpec
-from ._recurrent import RecurrentLayer, cell_activation
+from ._recurrent import RecurrentLayer, RecurrentOptions, cell_activation
 
 
 class GRU(RecurrentLayer):
@@ -18,8 +18,8 @@ class GRU(RecurrentLayer):
         h~ = tanh(x W_h + b_h + r (h U_h + d_h))    h = z h + (1 - z) h~
 
     With `reset_after=False`, the paper's form and old Keras' default, h~ = tanh(x W_h + b_h + (r h) U_h), and bias is [3H]; it
-    takes about a third more time, for a step's second product has to wait for r. `activation`, `recurrent_activation`,
-    `go_backwards` and `seed` are as in `LSTM`. Keras' arguments that are not in the signature raise TypeError.
+    takes about a third more time, for a step's second product has to wait for r. `activation` and
+    `recurrent_activation` are as in `LSTM`, the further options every recurrent layer's: `layers.RecurrentLayer`.
 
     >>> layer = GRU(128, return_sequences=True)
     >>> layer.compute_output_shape((None, 7, 12))
@@ -37,13 +37,8 @@ class GRU(RecurrentLayer):
         kernel_initializer: object = "glorot_uniform",
         recurrent_initializer: object = "orthogonal",
         bias_initializer: object = "zeros",
-        return_sequences: bool = False,
-        go_backwards: bool = False,
         reset_after: bool = True,
-        seed: int | None = None,
-        name: str | None = None,
-        input_shape: tuple[int | None, ...] | None = None,
-        **unsupported: object,
+        **options: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__(
             units,
@@ -52,12 +47,7 @@ class GRU(RecurrentLayer):
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
-            return_sequences,
-            go_backwards,
-            seed,
-            name,
-            input_shape,
-            unsupported,
+            options,
         )
         self.recurrent_activation = cell_activation("GRU", "recurrent_activation", recurrent_activation)
         self.reset_after = flag("GRU", "reset_after", reset_after)
@@ -66,5 +56,5 @@ class GRU(RecurrentLayer):
         width = 3 * self.units
         return WeightSpec("bias", (2, width) if self.reset_after else (width,), self.bias_initializer)
 
-    def options(self) -> dict[str, Any]:
+    def cell_options(self) -> dict[str, Any]:
         return {"recurrent_activation": self.recurrent_activation, "reset_after": self.reset_after}

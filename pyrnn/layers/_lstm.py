@@ -1,11 +1,11 @@
 """Long short-term memory."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .._checks import flag
 from ..initializers import Array, Initializer
 from ._base import WeightSpec
-from ._recurrent import RecurrentLayer, cell_activation
+from ._recurrent import RecurrentLayer, RecurrentOptions, cell_activation
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -35,9 +35,7 @@ class LSTM(RecurrentLayer):
         c = f c + i c~                      o = sigmoid(x W_o + h U_o + b_o)    h = o tanh(c)
 
     `activation` stands for tanh and `recurrent_activation` for sigmoid; each may be tanh, sigmoid, hard_sigmoid (Keras 3's,
-    clip(z / 6 + 1/2, 0, 1)), relu or linear. With `go_backwards` x is read from its last step to its first, and the outputs
-    stand in that order. `seed` starts a stream of this layer's own for the initial weights, in place of
-    `pyrnn.utils.set_random_seed`'s. Keras' arguments that are not in the signature raise TypeError.
+    clip(z / 6 + 1/2, 0, 1)), relu or linear. The further options are every recurrent layer's: `layers.RecurrentLayer`.
 
     >>> layer = LSTM(128)
     >>> layer.compute_output_shape((None, 7, 12))
@@ -56,12 +54,7 @@ class LSTM(RecurrentLayer):
         recurrent_initializer: object = "orthogonal",
         bias_initializer: object = "zeros",
         unit_forget_bias: bool = True,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        seed: int | None = None,
-        name: str | None = None,
-        input_shape: tuple[int | None, ...] | None = None,
-        **unsupported: object,
+        **options: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__(
             units,
@@ -70,12 +63,7 @@ class LSTM(RecurrentLayer):
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
-            return_sequences,
-            go_backwards,
-            seed,
-            name,
-            input_shape,
-            unsupported,
+            options,
         )
         self.recurrent_activation = cell_activation("LSTM", "recurrent_activation", recurrent_activation)
         self.unit_forget_bias = flag("LSTM", "unit_forget_bias", unit_forget_bias)
@@ -84,7 +72,7 @@ class LSTM(RecurrentLayer):
         name, shape, initializer = super().bias_spec()
         return WeightSpec(name, shape, _ForgetBias(initializer) if self.unit_forget_bias else initializer)
 
-    def options(self) -> dict[str, Any]:
+    def cell_options(self) -> dict[str, Any]:
         return {"recurrent_activation": self.recurrent_activation}
 
     def get_config(self) -> dict[str, Any]:

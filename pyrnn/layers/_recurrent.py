@@ -1,6 +1,6 @@
 """What the recurrent layers share: arguments, shapes, weights."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from .. import _random
 from .._checks import choice, flag, whole
@@ -19,11 +19,32 @@ def cell_activation(owner: str, argument: str, given: object) -> str:
     return choice(owner, argument, "linear" if given is None else given, CELL_ACTIVATIONS)
 
 
+class RecurrentOptions(TypedDict, total=False):
+    """What every recurrent layer takes by name; `RecurrentLayer` says what they mean."""
+
+    return_sequences: bool
+    go_backwards: bool
+    seed: int | None
+    name: str | None
+    input_shape: tuple[int | None, ...] | None
+
+
 class RecurrentLayer(Layer):
-    """Base of LSTM, GRU and SimpleRNN. A cell says how many gates it has, and its further options."""
+    """Base of LSTM, GRU and SimpleRNN. A cell says how many gates it has, and its further options.
+
+    Every one takes by name, in Keras' meaning:
+
+    - `return_sequences`: the output is that of every step [N, T, H], and not the last one's [N, H].
+    - `go_backwards`: x is read from its last step to its first, and the outputs stand in that order.
+    - `seed`: starts a stream of this layer's own for the initial weights, in place of `pyrnn.utils.set_random_seed`'s.
+    - `name`, and `input_shape` of a first layer, (T, I), as every layer.
+
+    Raises TypeError for an unknown name or an argument of the wrong type, ValueError for a value out of range.
+    """
 
     takes_ids = True
     sequences_only = True
+    option_names = tuple(RecurrentOptions.__annotations__)
     gates: ClassVar[int]
 
     def __init__(
@@ -34,14 +55,10 @@ class RecurrentLayer(Layer):
         kernel_initializer: object,
         recurrent_initializer: object,
         bias_initializer: object,
-        return_sequences: bool,
-        go_backwards: bool,
-        seed: int | None,
-        name: str | None,
-        input_shape: tuple[int | None, ...] | None,
-        unsupported: dict[str, object],
+        options: RecurrentOptions,
     ) -> None:
-        super().__init__(name, input_shape, unsupported)
+        unsupported = {name: value for name, value in options.items() if name not in self.option_names}
+        super().__init__(options.get("name"), options.get("input_shape"), unsupported)
         owner = type(self).__name__
         self.units = whole(owner, "units", units)
         self.activation = cell_activation(owner, "activation", activation)
@@ -49,14 +66,15 @@ class RecurrentLayer(Layer):
         self.kernel_initializer = get_initializer(kernel_initializer, f"{owner}: kernel_initializer")
         self.recurrent_initializer = get_initializer(recurrent_initializer, f"{owner}: recurrent_initializer")
         self.bias_initializer = get_initializer(bias_initializer, f"{owner}: bias_initializer")
-        self.return_sequences = flag(owner, "return_sequences", return_sequences)
-        self.go_backwards = flag(owner, "go_backwards", go_backwards)
+        self.return_sequences = flag(owner, "return_sequences", options.get("return_sequences", False))
+        self.go_backwards = flag(owner, "go_backwards", options.get("go_backwards", False))
+        seed = options.get("seed")
         self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
 
     def bias_spec(self) -> WeightSpec:
         return WeightSpec("bias", (self.gates * self.units,), self.bias_initializer)
 
-    def options(self) -> dict[str, Any]:
+    def cell_options(self) -> dict[str, Any]:
         """The cell's own options, by the names that Keras and the engine both have for them."""
         return {}
 
@@ -86,7 +104,7 @@ class RecurrentLayer(Layer):
             "return_sequences": self.return_sequences,
             "use_bias": self.use_bias,
             "go_backwards": self.go_backwards,
-            **self.options(),
+            **self.cell_options(),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -99,5 +117,5 @@ class RecurrentLayer(Layer):
             "return_sequences": self.return_sequences,
             "go_backwards": self.go_backwards,
             "seed": self.seed,
-            **self.options(),
+            **self.cell_options(),
         }

@@ -1,6 +1,8 @@
 """The fully connected recurrent layer."""
 
-from ._recurrent import RecurrentLayer
+from typing import Unpack
+
+from ._recurrent import RecurrentLayer, RecurrentOptions
 
 
 class SimpleRNN(RecurrentLayer):
@@ -8,8 +10,7 @@ class SimpleRNN(RecurrentLayer):
 
     Input [N, T, I], or integer ids [N, T] of I symbols where it is the first layer. Output [N, H], or [N, T, H] with
     `return_sequences=True`. The state starts from zero in every sample. Weights: kernel [I, H], recurrent_kernel [H, H],
-    bias [H]. `activation`, `go_backwards` and `seed` are as in `LSTM`. Keras' arguments that are not in the signature raise
-    TypeError.
+    bias [H]. `activation` is as in `LSTM`, the further options are every recurrent layer's: `layers.RecurrentLayer`.
 
     >>> layer = SimpleRNN(128, activation="relu")
     >>> layer.compute_output_shape((None, 7, 12))
@@ -26,12 +27,7 @@ class SimpleRNN(RecurrentLayer):
         kernel_initializer: object = "glorot_uniform",
         recurrent_initializer: object = "orthogonal",
         bias_initializer: object = "zeros",
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        seed: int | None = None,
-        name: str | None = None,
-        input_shape: tuple[int | None, ...] | None = None,
-        **unsupported: object,
+        **options: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__(
             units,
@@ -40,10 +36,5 @@ class SimpleRNN(RecurrentLayer):
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
-            return_sequences,
-            go_backwards,
-            seed,
-            name,
-            input_shape,
-            unsupported,
+            options,
         )
