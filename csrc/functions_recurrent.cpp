@@ -78,10 +78,8 @@ class Function : public Single<T, O> {
   Function(const CellOptions& cell, const RecurrentShape& s, const RecurrentArrays<T>& a)
       : Single<T, O>(make(cell, s), {s.I, true, false}, a.x, true), s_(s), a_(a) {
     this->set_weights({a.kernel, a.recurrent_kernel, a.bias});
-    from_user(a.h0, s.B, 1, s.H, this->op().h());
-    if constexpr (std::is_same_v<O, Lstm<T>>)
-      each_cell(s, a.c0, s.H,
-                [&](Index p, Index r, const T* user, Index n) { std::copy_n(user, n, this->op().c(0, p, r)); });
+    const T* states[] = {a.h0, a.c0};
+    each_state([&](Index i, Index r) { this->op().set_state(i, r, states[i] + r * s.H); });
   }
 
   void run_forward() {
@@ -95,12 +93,11 @@ class Function : public Single<T, O> {
     saved_state(op, s_, a_, false);
     from_user(a_.h, s_.B, s_.T, s_.H, op.h().from(1));
     from_user(d.dh, s_.B, s_.T, s_.H, this->out().grad);
-    if constexpr (std::is_same_v<O, Lstm<T>>)
-      each_cell(s_, d.dc, s_.H, [&](Index p, Index r, const T* user, Index n) { std::copy_n(user, n, op.dc(p, r)); });
+    const std::vector<T> no_dh(std::size_t(s_.H), T(0));  // dh has all of it
+    each_state([&](Index i, Index r) { op.set_state_gradient(i, r, i == 0 ? no_dh.data() : d.dc + r * s_.H); });
     this->backward({d.dkernel, d.drecurrent_kernel, d.dbias});
-    to_user(op.dh0(), s_.B, 1, s_.H, d.dh0);
-    if constexpr (std::is_same_v<O, Lstm<T>>)
-      each_cell(s_, d.dc0, s_.H, [&](Index p, Index r, T* user, Index n) { std::copy_n(op.dc(p, r), n, user); });
+    T* before[] = {d.dh0, d.dc0};
+    each_state([&](Index i, Index r) { op.get_state_gradient(i, r, before[i] + r * s_.H); });
     if (d.dx) to_user(this->in().grad, s_.B, s_.T, s_.I, d.dx);
   }
 
@@ -108,8 +105,15 @@ class Function : public Single<T, O> {
   static std::unique_ptr<O> make(const CellOptions& cell, const RecurrentShape& s) {
     auto op =
         std::make_unique<O>(RecurrentSpec{s.I, s.H, true, true, false, cell.activation, cell.recurrent_activation});
-    op->give_initial_state();
+    op->use_state({true, true, true});
     return op;
+  }
+
+  // body(i, row)
+  template <class F>
+  void each_state(const F& body) {
+    for (Index i = 0; i < this->op().states(); i++)
+      for (Index r = 0; r < s_.B; r++) body(i, r);
   }
 
   const RecurrentShape& s_;

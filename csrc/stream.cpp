@@ -104,13 +104,13 @@ void Stream<T>::step_locked(const ArrayView& x, T* out) {
 template <class T>
 void Stream<T>::get_state(const Op<T>& op, Index i, T* to) {
   std::lock_guard<std::mutex> lock(network_.mutex());
-  op.get_state(i, to);
+  for (Index r = 0; r < batch_; r++) op.get_state(i, r, to + r * op.state_units());
 }
 
 template <class T>
 void Stream<T>::set_state(Op<T>& op, Index i, const T* from) {
   std::lock_guard<std::mutex> lock(network_.mutex());
-  op.set_state(i, from);
+  for (Index r = 0; r < batch_; r++) op.set_state(i, r, from + r * op.state_units());
 }
 
 template <class T>

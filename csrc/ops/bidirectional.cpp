@@ -134,6 +134,12 @@ void Bidirectional<T>::set_iteration(std::uint32_t iteration) {
   backward_->set_iteration(iteration);
 }
 
+template <class T>
+void Bidirectional<T>::use_state(const StateUse& use) {
+  forward_->use_state(use);
+  backward_->use_state(use);
+}
+
 template class Bidirectional<float>;
 template class Bidirectional<double>;
 

@@ -29,12 +29,26 @@ class Bidirectional : public Op<T> {
   Index step_parts() const override { return forward_->step_parts(); }
   void set_iteration(std::uint32_t iteration) override;
 
+  // The states of the forward op, then those of the other
+  Index states() const override { return 2 * forward_->states(); }
+  Index state_units() const override { return units_; }
+  void use_state(const StateUse& use) override;
+  void set_state(Index i, Index row, const T* from) override { of(i).set_state(i % per_op(), row, from); }
+  void get_state(Index i, Index row, T* to) const override { of(i).get_state(i % per_op(), row, to); }
+  void set_state_gradient(Index i, Index row, const T* from) override {
+    of(i).set_state_gradient(i % per_op(), row, from);
+  }
+  void get_state_gradient(Index i, Index row, T* to) const override { of(i).get_state_gradient(i % per_op(), row, to); }
+
  private:
   // body(t, row, step of the backward op's output that belongs to step t of the sequence)
   template <class F>
   void each_step(Rows rows, const F& body) const;
   void merge(Rows rows);
   void split_gradient(Rows rows);
+
+  Index per_op() const { return forward_->states(); }
+  Op<T>& of(Index state) const { return state < per_op() ? *forward_ : *backward_; }
 
   OpPtr<T> forward_, backward_;
   Index units_;

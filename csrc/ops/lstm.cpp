@@ -32,15 +32,15 @@ void Lstm<T>::cell_forward(CellStep<T>& step, Index t, Index p, Index row) {
 
 template <class T>
 void Lstm<T>::start_backward(Index p, Rows rows) {
-  if (this->given_state_) return;
-  std::memset(dc(p, rows.begin), 0, std::size_t(rows.count() * kBlock) * sizeof(T));
+  if (this->has_state_gradient_) return;
+  std::memset(dc_.at(p, rows.begin), 0, std::size_t(rows.count() * kBlock) * sizeof(T));
 }
 
 template <class T>
 void Lstm<T>::cell_backward(CellStep<T>& step, Index t, Index p, Index row) {
   step.c_prev = c(t, p, row);
   step.c = c(t + 1, p, row);
-  step.dc = dc(p, row);
+  step.dc = dc_.at(p, row);
   kernels<T>().lstm_backward(step);
 }
 
@@ -53,6 +53,11 @@ void Lstm<T>::place_state(Index batch, Index height, Planner& memory) {
 template <class T>
 T* Lstm<T>::state_at(Index i, Index t, Index row, Index p) const {
   return i == 0 ? Recurrent<T>::state_at(0, t, row, p) : c(t, p, row);
+}
+
+template <class T>
+T* Lstm<T>::state_gradient_at(Index i, bool after_backward, Index row, Index p) const {
+  return i == 0 ? Recurrent<T>::state_gradient_at(0, after_backward, row, p) : dc_.at(p, row);
 }
 
 template class Lstm<float>;

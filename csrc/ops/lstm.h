@@ -18,7 +18,6 @@ class Lstm : public Recurrent<T> {
 
   // [rows, kBlock] of panel p. Slot t of c is the state before step t; in inference one slot serves all steps.
   T* c(Index t, Index p, Index row) const { return c_.at((this->training_ ? t * this->panels_ : 0) + p, row); }
-  T* dc(Index p, Index row) const { return dc_.at(p, row); }
 
  protected:
   void plan_cell(Index state_slots, const Plan& plan, Planner& memory) override;
@@ -27,6 +26,7 @@ class Lstm : public Recurrent<T> {
   void cell_forward(CellStep<T>& step, Index t, Index p, Index row) override;
   void cell_backward(CellStep<T>& step, Index t, Index p, Index row) override;
   T* state_at(Index i, Index t, Index row, Index p) const override;
+  T* state_gradient_at(Index i, bool after_backward, Index row, Index p) const override;
 
  private:
   RowArray<T> c_, dc_;  // the steps of c_ are (t, panel), of dc_ panels

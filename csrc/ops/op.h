@@ -93,6 +93,13 @@ void transpose_panel(const T* panel, Index depth, Index width, Index columns, T*
                            to + q * height * kPanel, kPanel);
 }
 
+// How the state of a recurrent op begins and ends in a batch. Gradients are those of the loss.
+struct StateUse {
+  bool given = false;           // set_state tells the state before the first step; else it is zero
+  bool wants_gradient = false;  // get_state_gradient is asked for that state's gradient
+  bool has_gradient = false;    // set_state_gradient tells that of the state after the last step; else it is zero
+};
+
 struct Plan {
   Index batch;
   Index height;  // rows of a block in memory; a share's rows never reach from one block into the next
@@ -168,13 +175,17 @@ class Op {
   // Batches trained, or steps streamed, so far
   virtual void set_iteration(std::uint32_t /*iteration*/) {}
 
-  // The state of a recurrent op: arrays [B, state_units()] in the order of Keras, h first. With place_state, before
-  // plan, an op begins every forward where the last one ended; without, at zero.
+  // The state of a recurrent op: arrays [B, state_units()] in the order of Keras, h first. What follows is about row
+  // `row` of array i: set_state, before forward, and get_state, after it; then the same of gradients and backward.
   virtual Index states() const { return 0; }
   virtual Index state_units() const { return 0; }
+  virtual void use_state(const StateUse&) {}  // before plan
+  virtual void set_state(Index /*i*/, Index /*row*/, const T* /*from*/) {}
+  virtual void get_state(Index /*i*/, Index /*row*/, T* /*to*/) const {}
+  virtual void set_state_gradient(Index /*i*/, Index /*row*/, const T* /*from*/) {}
+  virtual void get_state_gradient(Index /*i*/, Index /*row*/, T* /*to*/) const {}
+  // For a stream, before plan: the state lies in memory of its own, and every forward begins where the last one ended.
   virtual void place_state(Index /*batch*/, Index /*height*/, Planner& /*memory*/) {}
-  virtual void get_state(Index /*i*/, T* /*to*/) const {}
-  virtual void set_state(Index /*i*/, const T* /*from*/) {}
 };
 
 // All rows of a batch through a body(share), as the schedule has it: by blocks of rows, or by all threads together.

@@ -36,7 +36,8 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   plan_cell(training_ ? steps_ + 1 : 1, plan, memory);
   projected_ = in.repeated ? rows(panels_, cell_.x_width) : RowArray<T>{};
   dgates_sum_ = in.repeated && training_ ? rows(panels_, kPanel) : RowArray<T>{};
-  dh0_ = training_ && given_state_ ? rows(1, h_stride()) : RowArray<T>{};
+  dh0_ = training_ && wants_state_gradient_ ? rows(1, h_stride()) : RowArray<T>{};
+  dh_last_ = training_ && has_state_gradient_ ? rows(1, h_stride()) : RowArray<T>{};
 
   out_ = Signal<T>{};
   out_.sequence = spec_.return_sequences;
@@ -81,9 +82,8 @@ void Recurrent<T>::forward(const Share& share) {
     if (!of_step.rows.count()) break;
     step_forward(t, of_step);
     share.part.wait();  // step t + 1 reads h_t of all panels
-    if (in_.active && !spec_.return_sequences) finish(t, share);
   }
-  if (in_.active && !spec_.return_sequences) finish(-1, share);
+  if (in_.active && !spec_.return_sequences) finish(share.own_rows());
   if (streaming_)
     for (Index p = own.begin; p < own.end; p++)
       for (Index r = rows.begin; r < rows.end; r++)
@@ -102,17 +102,14 @@ void Recurrent<T>::step_forward(Index t, const Share& share) {
   }
 }
 
-// The last state of the rows that end with step t is their output; that of rows without steps (t = -1) is zero.
+// A row's output is its h after the last step that it has; that of a row without steps is zero.
 template <class T>
-void Recurrent<T>::finish(Index t, const Share& share) {
-  const auto active = [&](Index step) { return step < 0 ? batch_ : step < steps_ ? in_.active[step] : 0; };
-  const Rows own = share.own_rows();
-  const Index end = std::min(own.end, active(t));
-  for (Index r = std::max(own.begin, active(t + 1)); r < end; r++)
-    if (t < 0)
-      std::fill_n(out_.data.at(0, r), h_width(), T(0));
+void Recurrent<T>::finish(Rows rows) {
+  for (Index r = rows.begin; r < rows.end; r++)
+    if (const Index n = in_.steps_of(r))
+      std::copy_n(h(n, r), h_width(), out_.data.at(0, r));
     else
-      std::copy_n(h(t + 1, r), h_width(), out_.data.at(0, r));
+      std::fill_n(out_.data.at(0, r), h_width(), T(0));
 }
 
 template <class T>
@@ -221,6 +218,7 @@ void Recurrent<T>::backward(const Share& share) {
   auto upstream = [&](Index t) { return out_.grad.at(spec_.return_sequences ? t : 0, rows.begin); };
   for (Index p = own.begin; p < own.end; p++) {
     start_backward(p, rows);
+    if (dh_last_) add_last_gradient(p, rows);
     if (dgates_sum_) std::memset(dgates_sum_.at(p, rows.begin), 0, std::size_t(rows.count() * kPanel) * sizeof(T));
   }
   for (Index t = steps_ - 1; t >= 0; t--) {
@@ -230,7 +228,7 @@ void Recurrent<T>::backward(const Share& share) {
     if (t > 0)
       step_backward(t, upstream(t), upstream(t - 1), spec_.return_sequences, of_step);
     else
-      step_backward(0, upstream(0), given_state_ ? dh0_.at(0, rows.begin) : nullptr, false, of_step);
+      step_backward(0, upstream(0), dh0_ ? dh0_.at(0, rows.begin) : nullptr, false, of_step);
     if (dgates_sum_)
       for (Index p = own.begin; p < own.end; p++)
         kernels<T>().add(rows.count(), kPanel, gates(t, p, rows.begin), kPanel, dgates_sum_.at(p, rows.begin), kPanel);
@@ -295,7 +293,14 @@ void Recurrent<T>::input_gradient(const Share& share) {
   }
 }
 
-// ---- state from call to call ---------------------------------------------------------------------------------------
+// ---- states before the first step and after the last --------------------------------------------------------------
+
+template <class T>
+void Recurrent<T>::use_state(const StateUse& use) {
+  given_state_ = use.given;
+  wants_state_gradient_ = use.wants_gradient;
+  has_state_gradient_ = use.has_gradient;
+}
 
 template <class T>
 void Recurrent<T>::place_state(Index batch, Index height, Planner& memory) {
@@ -310,17 +315,54 @@ T* Recurrent<T>::state_at(Index, Index t, Index row, Index p) const {
 }
 
 template <class T>
-void Recurrent<T>::get_state(Index i, T* to) const {
-  const Index block = cell_.units_per_panel;
-  for (Index r = 0; r < batch_; r++)
-    for (Index u = 0; u < spec_.units; u++) to[r * spec_.units + u] = state_at(i, 0, r, u / block)[u % block];
+T* Recurrent<T>::state_gradient_at(Index, bool after_backward, Index row, Index p) const {
+  return (after_backward ? dh0_ : dh_last_).at(0, row) + p * cell_.units_per_panel;
 }
 
 template <class T>
-void Recurrent<T>::set_state(Index i, const T* from) {
+void Recurrent<T>::set_state(Index i, Index row, const T* from) {
+  each_panel([&](Index p, Index unit, Index n) { put_units(from + unit, n, state_at(i, 0, row, p)); });
+}
+
+template <class T>
+void Recurrent<T>::get_state(Index i, Index row, T* to) const {
+  const Index last = streaming_ ? 0 : in_.steps_of(row);
+  each_panel([&](Index p, Index unit, Index n) { std::copy_n(state_at(i, last, row, p), n, to + unit); });
+}
+
+template <class T>
+void Recurrent<T>::set_state_gradient(Index i, Index row, const T* from) {
+  each_panel([&](Index p, Index unit, Index n) { put_units(from + unit, n, state_gradient_at(i, false, row, p)); });
+}
+
+template <class T>
+void Recurrent<T>::get_state_gradient(Index i, Index row, T* to) const {
+  each_panel([&](Index p, Index unit, Index n) { std::copy_n(state_gradient_at(i, true, row, p), n, to + unit); });
+}
+
+// body(p, first unit, number of units) for the panels of a state
+template <class T>
+template <class F>
+void Recurrent<T>::each_panel(const F& body) const {
   const Index block = cell_.units_per_panel;
-  for (Index r = 0; r < batch_; r++)
-    for (Index u = 0; u < spec_.units; u++) state_at(i, 0, r, u / block)[u % block] = from[r * spec_.units + u];
+  for (Index p = 0; p < panels_; p++) body(p, p * block, std::min(block, spec_.units - p * block));
+}
+
+template <class T>
+void Recurrent<T>::put_units(const T* from, Index n, T* to) {
+  std::copy_n(from, n, to);
+  std::fill(to + n, to + round_up(n, kBlock), T(0));
+}
+
+// To upstream of each row's last step
+template <class T>
+void Recurrent<T>::add_last_gradient(Index p, Rows rows) {
+  for (Index r = rows.begin; r < rows.end; r++)
+    if (const Index n = in_.steps_of(r)) {
+      const Index first = p * cell_.units_per_panel;
+      T* dh = out_.grad.at(spec_.return_sequences ? n - 1 : 0, r) + first;
+      kernels<T>().add(1, columns(p), dh_last_.at(0, r) + first, 0, dh, 0);
+    }
 }
 
 template class Recurrent<float>;

@@ -46,14 +46,14 @@ class Recurrent : public Op<T> {
   void set_iteration(std::uint32_t iteration) override { turn_ = iteration; }
   Index step_parts() const override { return panels_; }
 
-  // The caller fills h(0) (and c(0)), and reads their gradients from dh0 (and dc) after backward. Call before plan.
-  void give_initial_state() { given_state_ = true; }
-
   Index states() const override { return 1; }
   Index state_units() const override { return spec_.units; }
+  void use_state(const StateUse& use) override;
+  void set_state(Index i, Index row, const T* from) override;
+  void get_state(Index i, Index row, T* to) const override;
+  void set_state_gradient(Index i, Index row, const T* from) override;
+  void get_state_gradient(Index i, Index row, T* to) const override;
   void place_state(Index batch, Index height, Planner& memory) override;
-  void get_state(Index i, T* to) const override;
-  void set_state(Index i, const T* from) override;
 
   Index panels() const { return panels_; }
   Index h_stride() const { return row_stride<T>(spec_.units); }
@@ -63,7 +63,6 @@ class Recurrent : public Op<T> {
   T* gates(Index t, Index p, Index row) const { return gates_.at(gates_slot(t, p), row); }
   T* h(Index t, Index row) const { return h_.at(keeps_h_ ? t : t % 2, row); }
   const RowArray<T>& h() const { return h_; }
-  const RowArray<T>& dh0() const { return dh0_; }
 
  protected:
   // A step of one product: from those of panel p, which stand in its gates (of SimpleRnn in h), to the state after step
@@ -82,6 +81,8 @@ class Recurrent : public Op<T> {
   virtual void start_backward(Index /*p*/, Rows) {}
   // State i before step t: the units of panel p
   virtual T* state_at(Index i, Index t, Index row, Index p) const;
+  // Its gradient before backward, of the state after the last step, or afterwards, of that before the first
+  virtual T* state_gradient_at(Index i, bool after_backward, Index row, Index p) const;
 
   // A cell whose step has more than one product replaces these.
   virtual void step_forward(Index t, const Share& share);
@@ -118,7 +119,7 @@ class Recurrent : public Op<T> {
   const RecurrentSpec spec_;
   const CellShape cell_;
   const Index panels_;
-  bool given_state_ = false;
+  bool given_state_ = false, wants_state_gradient_ = false, has_state_gradient_ = false;  // see StateUse
 
   Signal<T> in_, out_;
   RowArray<T> x_;  // in the order in which it is read, as ids_ and dx_
@@ -127,9 +128,10 @@ class Recurrent : public Op<T> {
   Index batch_ = 0, steps_ = 0;
   Index turn_ = 0;  // of the first step
   bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
-  RowArray<T> gates_, h_, dh0_;  // the steps of gates_ are (t, panel)
-  RowArray<T> projected_;        // [panel][rows, x_width]: x W + b of a repeated input, computed once
-  RowArray<T> dgates_sum_;       // [panel][rows, kPanel]: gradients of its gates summed over t
+  RowArray<T> gates_, h_;      // the steps of gates_ are (t, panel)
+  RowArray<T> dh0_, dh_last_;  // gradients of the states before the first and after the last step
+  RowArray<T> projected_;      // [panel][rows, x_width]: x W + b of a repeated input, computed once
+  RowArray<T> dgates_sum_;     // [panel][rows, kPanel]: gradients of its gates summed over t
 
  private:
   Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
@@ -137,7 +139,11 @@ class Recurrent : public Op<T> {
   void input_gradient(const Share& share);
   void reverse_input(Rows rows);
   void reverse_input_gradient(Rows rows);
-  void finish(Index t, const Share& share);
+  void finish(Rows rows);
+  void add_last_gradient(Index p, Rows rows);
+  template <class F>
+  void each_panel(const F& body) const;
+  static void put_units(const T* from, Index n, T* to);  // the last block filled up with zeros
   OuterSum<T> input_sum(const GradientPiece& piece) const;
   Index tasks_per_group() const;
   // x's rows by the step that reads them
