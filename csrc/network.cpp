@@ -13,6 +13,8 @@ template <class T>
 Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
     : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
   place_weights();
+  for (auto& op : stack_.ops)
+    if (op->states()) recurrent_.push_back(op.get());
 }
 
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
@@ -83,7 +85,8 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
 // ---- planning ------------------------------------------------------------------------------------------------------
 
 template <class T>
-void Network<T>::begin(Mode mode, Batch& batch) {
+void Network<T>::begin(Mode mode, Batch& batch, const States<T>& states) {
+  states_ = states;
   check_rows(batch.x, "x", batch.index, batch.n);
   if (batch.spans) {
     check_ragged();
@@ -120,8 +123,9 @@ void Network<T>::plan(Mode mode, const Batch& batch) {
   const Index steps = input_spec_.sequence ? batch.x.shape[1] : 1;
   if (steps < 1) throw std::invalid_argument("x must have at least one step, got 0");
   const int threads = num_threads();
+  const bool given = states_.first || (states_.last && ragged);  // a row without steps ends where it begins
   if (planned_ && mode == mode_ && batch.n == batch_ && steps == steps_ && symbols == symbols_ &&
-      ragged == is_ragged_ && threads == threads_)
+      ragged == is_ragged_ && given == given_states_ && threads == threads_)
     return;
   planned_ = false;
   mode_ = mode;
@@ -129,10 +133,12 @@ void Network<T>::plan(Mode mode, const Batch& batch) {
   steps_ = steps;
   symbols_ = symbols;
   is_ragged_ = ragged;
+  given_states_ = given;
   threads_ = threads;
   schedule_ = choose_schedule(workload(batch_, std::max(steps, stack_.fixed_steps)), wanted_schedule_);
   pieces_ = gradient_pieces(batch_, double(n_weights_) * sizeof(T));
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
+  for (Op<T>* op : recurrent_) op->use_state({given});
   lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
 }
@@ -164,9 +170,9 @@ std::size_t Network<T>::memory() const {
 // ---- the way of a batch --------------------------------------------------------------------------------------------
 
 template <class T>
-void Network<T>::train_batch(Batch batch, double learning_rate, double* results) {
+void Network<T>::train_batch(Batch batch, const States<T>& states, double learning_rate, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
-  begin(Mode::train, batch);
+  begin(Mode::train, batch, states);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
   const auto derive = [&](Index task) { run(derivations, task, [](Op<T>& op, Index of_op) { op.derive(of_op); }); };
@@ -212,13 +218,36 @@ void Network<T>::train_rows(const Batch& batch, const Share& share) {
 template <class T>
 void Network<T>::forward(const Batch& batch, const Share& share) {
   input_.forward(batch.x, batch.index, share.own_rows(), is_ragged_ ? ragged_.starts() : nullptr);
+  if (given_states_) set_states(share.own_rows());
   stack_.forward(active_ops_, share);
+  if (states_.last) get_states(share.own_rows());
 }
 
 template <class T>
-void Network<T>::evaluate_batch(Batch batch, double* results) {
+void Network<T>::set_states(Rows rows) {
+  Index array = 0;
+  for (Op<T>* op : recurrent_) {
+    const Index units = op->state_units();
+    const std::vector<T> zero(states_.first ? 0 : std::size_t(units), T(0));
+    for (Index i = 0; i < op->states(); i++, array++)
+      for (Index r = rows.begin; r < rows.end; r++)
+        op->set_state(i, r, states_.first ? states_.first[array] + place(r) * units : zero.data());
+  }
+}
+
+template <class T>
+void Network<T>::get_states(Rows rows) {
+  Index array = 0;
+  for (Op<T>* op : recurrent_)
+    for (Index i = 0; i < op->states(); i++, array++)
+      for (Index r = rows.begin; r < rows.end; r++)
+        op->get_state(i, r, states_.last[array] + place(r) * op->state_units());
+}
+
+template <class T>
+void Network<T>::evaluate_batch(Batch batch, const States<T>& states, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
-  begin(Mode::evaluate, batch);
+  begin(Mode::evaluate, batch, states);
   const auto evaluate = [&](const Share& share) {
     forward(batch, share);
     loss_->run(*batch.y, batch.index, share.own_rows(), batch.weights, is_ragged_ ? ragged_.starts() : nullptr);
@@ -229,9 +258,9 @@ void Network<T>::evaluate_batch(Batch batch, double* results) {
 }
 
 template <class T>
-void Network<T>::predict_batch(Batch batch, T* out) {
+void Network<T>::predict_batch(Batch batch, const States<T>& states, T* out) {
   std::lock_guard<std::mutex> lock(mutex_);
-  begin(Mode::predict, batch);
+  begin(Mode::predict, batch, states);
   const auto predict = [&](const Share& share) {
     forward(batch, share);
     write_prediction(share.own_rows(), out);
@@ -244,7 +273,7 @@ template <class T>
 void Network<T>::write_prediction(Rows rows, T* out) const {
   const Signal<T>& p = prediction_;
   for (Index r = rows.begin; r < rows.end; r++) {
-    T* to = out + (is_ragged_ ? ragged_.place(r) : r) * p.steps * p.features;
+    T* to = out + place(r) * p.steps * p.features;
     if (p.active) std::fill_n(to, p.steps * p.features, T(0));
     const Index start = p.active ? ragged_.starts()[r] : 0;
     for (Index t = 0; t < p.steps && (!p.active || r < p.active[t]); t++)

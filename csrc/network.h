@@ -20,6 +20,14 @@
 
 namespace pyrnn {
 
+// Where the recurrent ops of a batch begin and what becomes of their last states: arrays [batch, units], those of each
+// op after those of the one before, rows as in the batch's index. Either may be null: begin at zero, forget.
+template <class T>
+struct States {
+  const T* const* first = nullptr;
+  T* const* last = nullptr;
+};
+
 template <class T>
 class Network {
  public:
@@ -37,18 +45,21 @@ class Network {
   std::mutex& mutex() { return mutex_; }
 
   // results: Loss::means, result_count() of them.
-  void train_batch(Batch batch, double learning_rate, double* results);
+  void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);
   // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
   void finish_training();
-  void evaluate_batch(Batch batch, double* results);
+  void evaluate_batch(Batch batch, const States<T>& states, double* results);
   // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded.
-  void predict_batch(Batch batch, T* out);
+  void predict_batch(Batch batch, const States<T>& states, T* out);
 
   // For a Stream: what it is made from, and its way to the weights
   const InputSpec& input_spec() const { return input_spec_; }
   const std::vector<OpSpec>& specs() const { return specs_; }
   void share_weights(Stack<T>& stack) const;
   Workload workload(Index batch, Index steps) const;
+
+  // The ops that have a state, in order
+  const std::vector<Op<T>*>& recurrent() const { return recurrent_; }
 
   // How the last batch was shared among threads, and the wish for those to come: for tests and measurements.
   ScheduleKind schedule() const { return schedule_.kind; }
@@ -63,14 +74,15 @@ class Network {
 
   void place_weights();
   // Checks a batch, puts its rows in order, and plans for it.
-  void begin(Mode mode, Batch& batch);
+  void begin(Mode mode, Batch& batch, const States<T>& states);
   void plan(Mode mode, const Batch& batch);
   void lay_out(Planner& memory);
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
-  void forward(const ArrayView& x, const std::int64_t* index, const Share& share);
   void check_targets(const Batch& batch) const;
   void check_ragged() const;
   void forward(const Batch& batch, const Share& share);
+  void set_states(Rows rows);
+  void get_states(Rows rows);
   void train_rows(const Batch& batch, const Share& share);
   void write_prediction(Rows rows, T* out) const;
 
@@ -86,12 +98,14 @@ class Network {
   void sum_gradient(const OpTasks& tasks, Index task);
   void add_pieces(Index task);
 
+  Index place(Index row) const { return is_ragged_ ? ragged_.place(row) : row; }  // in the caller's index
   bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
   const InputSpec input_spec_;
   const std::vector<OpSpec> specs_;
   Input<T> input_;
   Stack<T> stack_;
+  std::vector<Op<T>*> recurrent_;
 
   Memory weight_memory_;
   T* weights_ = nullptr;
@@ -106,7 +120,8 @@ class Network {
   Mode mode_ = Mode::predict;
   Index batch_ = 0, steps_ = 0;
   int threads_ = 0;
-  bool symbols_ = false, is_ragged_ = false;
+  bool symbols_ = false, is_ragged_ = false, given_states_ = false;
+  States<T> states_;
   RaggedRows ragged_;  // of the batch, where is_ragged_
   Schedule schedule_;
   Index pieces_ = 1;

@@ -1,14 +1,19 @@
 """From what a user gives a model to the batches that its network reads."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _batches, _data
 from ._arrays import as_array
-from ._batches import ArrayBatches, Batches, Data, DatasetBatches
+from ._batches import ArrayBatches, Batch, Batches, Data, DatasetBatches
+from ._checks import whole
 from ._compile import Compiled
 from ._lengths import Spans, padded, placed, real_steps
 from ._network import input_spec, last_activation
 from ._stack import Array, Stack
+from ._states import ContinuedBatches, States, check_tbptt
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 class Adapting(Stack):
@@ -48,8 +53,10 @@ class Adapting(Stack):
         sample_weight: object = None,
         lengths: object = None,
         mask: object = None,
+        initial_state: object = None,
     ) -> Data:
         adapted, spans = self._adapt_x(caller, x, lengths, mask)
+        state = self._adapt_state(caller, initial_state, len(adapted))
         self._settle(compiled)
         output = self._output_for(adapted)
         loss, real, by_step = compiled.loss, None, False
@@ -65,7 +72,36 @@ class Adapting(Stack):
         weights = None
         if sample_weight is not None:
             weights = _data.adapt_weights(caller, sample_weight, loss, output, self.dtype, real)
-        return Data(adapted, y, weights, spans, by_step)
+        return Data(adapted, y, weights, spans, by_step, state)
+
+    def _adapt_state(self, caller: str, initial_state: object, samples: int) -> list[Array] | None:
+        return None if initial_state is None else self._states.adapt(caller, initial_state, samples)
+
+    @property
+    def _states(self) -> States:
+        return States(self._layers, self.dtype)
+
+    def _array_batches(
+        self, caller: str, data: Data, batch_size: int, rng: "Generator | None" = None, tbptt: int | None = None
+    ) -> Batches:
+        """Batches of data, which begin in the states of stateful layers where there are any."""
+        self._states.check_batches(caller, len(data.x), batch_size)
+        return self._continued(caller, ArrayBatches(data, batch_size, rng), tbptt)
+
+    def _continued(self, caller: str, batches: Batches, tbptt: int | None = None) -> Batches:
+        states = self._states
+        return ContinuedBatches(caller, batches, states, tbptt) if states.stateful or tbptt else batches
+
+    def _as_batch(self, caller: str, data: Data) -> Batch:
+        (batch,) = self._array_batches(caller, data, len(data.x))
+        return batch
+
+    def _checked_tbptt(self, caller: str, tbptt: int | None, compiled: Compiled) -> int | None:
+        if tbptt is None:
+            return None
+        steps = whole(caller, "tbptt", tbptt)
+        check_tbptt(caller, self._built_layers(), compiled.loss.targets)
+        return steps
 
     def _dataset_batches(
         self, caller: str, dataset: Any, compiled: Compiled, class_weight: object = None

@@ -1,7 +1,7 @@
 """Where batches come from: arrays in memory, cut by an index, or a dataset of the user's that has its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,25 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-Fed = Array | tuple[Array, Spans]  # x as the engine takes it
+Arrays = Sequence[Array]
+Fed = Array | tuple[Array, Spans | None, Arrays | None, Arrays | None]  # x as the engine takes it
 
 
-def fed(x: Array, spans: Spans | None) -> Fed:
-    return x if spans is None else (x, spans)
+def fed(x: Array, spans: Spans | None, first: Arrays | None = None, last: Arrays | None = None) -> Fed:
+    """x, the spans of its rows, and where recurrent layers begin and end: arrays [batch, units], layer after layer."""
+    return x if spans is None and first is None and last is None else (x, spans, first, last)
+
+
+def parts(x: Fed) -> tuple[Array, Spans | None, Arrays | None, Arrays | None]:
+    return x if isinstance(x, tuple) else (x, None, None, None)
 
 
 class Data(NamedTuple):
     """Adapted x and y with the same number of samples, and their weights [N] or [N, T] where there are any.
 
     `spans` [N, 2], where rows differ in length, has the first and the number of each row's real steps; `by_step` tells
-    whether each of them has a loss, or all of them together.
+    whether each of them has a loss, or all of them together. `state` has the arrays [N, units] in which recurrent layers begin,
+    where they are told.
     """
 
     x: Array
@@ -34,10 +41,16 @@ class Data(NamedTuple):
     weights: Array | None = None
     spans: Spans | None = None
     by_step: bool = False
+    state: Arrays | None = None
 
     @property
-    def fed(self) -> Fed:
-        return fed(self.x, self.spans)
+    def batch(self) -> "Batch":
+        """All of it as one batch."""
+        return self.batch_of(self.rows)
+
+    def batch_of(self, rows: Array) -> "Batch":
+        state = None if self.state is None else [array[rows] for array in self.state]
+        return Batch(fed(self.x, self.spans, state), self.y, self.weights, rows, self.count(rows), len(rows))
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
@@ -54,7 +67,8 @@ class Data(NamedTuple):
         def of(array: Array | None) -> Array | None:
             return None if array is None else array[rows]
 
-        return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step)
+        state = None if self.state is None else [array[rows] for array in self.state]
+        return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step, state)
 
     def split(self, share: float) -> tuple["Data", "Data"]:
         """The data without, and with only, the last `share` of their samples."""
@@ -66,7 +80,13 @@ class Data(NamedTuple):
         return self.part(slice(first)), self.part(slice(first, None))
 
 
-Batch = tuple[Fed, Array, Array | None, Array, int]  # x, y, weights, the index of the batch's rows, their Data.count
+class Batch(NamedTuple):
+    x: Fed
+    y: Array
+    weights: Array | None
+    rows: Array  # the index of the batch's rows in x
+    losses: int  # Data.count of them
+    samples: int  # that are through when this batch is
 
 
 class ArrayBatches:
@@ -79,12 +99,10 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         data, samples, size = self._data, len(self._data.x), self._batch_size
-        x = data.fed
         order = np.arange(samples) if self._rng is None else self._rng.permutation(samples)
         index = order.astype(np.int64, copy=False)
         for first in range(0, samples, size):
-            rows = index[first : first + size]
-            yield x, data.y, data.weights, rows, data.count(rows)
+            yield data.batch_of(index[first : first + size])
 
 
 class DatasetBatches:
@@ -97,11 +115,16 @@ class DatasetBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for name, batch in numbered(self._owner, self._dataset):
-            data = self._adapt(name, batch)
-            yield data.fed, data.y, data.weights, data.rows, data.count(data.rows)
+            yield self._adapt(name, batch).batch
 
 
-Batches = ArrayBatches | DatasetBatches
+class Batches(Protocol):
+    """What is passed over again and again."""
+
+    samples: int | None
+    steps: int | None
+
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 def is_dataset(x: object, y: object = None) -> TypeGuard[Iterable[Any]]:

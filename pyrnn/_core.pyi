@@ -1,11 +1,13 @@
 """The compiled engine. Private: the public names are in `pyrnn` itself."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
+Fed: TypeAlias = Array | tuple[Array, npt.NDArray[np.int64] | None, Sequence[Array] | None, Sequence[Array] | None]
 
 class CpuInfo(TypedDict):
     isa: str
@@ -171,7 +173,7 @@ class Network:
     ) -> None: ...
     def train_batch(
         self,
-        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        x: Fed,
         y: Array,
         index: npt.NDArray[np.int64],
         learning_rate: float,
@@ -179,12 +181,13 @@ class Network:
     ) -> tuple[float, ...]:
         """Means over rows and steps: the loss, the metrics' statistics and, where a metric is weighted, the weights.
 
-        x may be (x, spans): spans int64 [N, 2] has each row's first step and its number of steps.
+        x may be (x, spans, first, last): spans int64 [N, 2] has each row's first step and its number of steps; first has the
+        states [batch, units] in which recurrent ops begin, op after op, and last those to be filled with where they end.
         """
 
     def evaluate_batch(
         self,
-        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        x: Fed,
         y: Array,
         index: npt.NDArray[np.int64],
         weights: Array | None = None,
@@ -194,7 +197,7 @@ class Network:
 
     def predict_batch(
         self,
-        x: Array | tuple[Array, npt.NDArray[np.int64]],
+        x: Fed,
         index: npt.NDArray[np.int64],
         out: Array,
     ) -> None: ...

@@ -97,7 +97,7 @@ class Bar(Silent):
         self._after.update(done, means)
         now = perf_counter()
         last = done == self._samples
-        if now < self._next and not last:
+        if not done or (now < self._next and not last):
             return
         if self._bar is None and not last:
             self._open()
@@ -136,6 +136,13 @@ def _clock(seconds: float) -> str:
     '1:15'
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def checked_verbose(caller: str, verbose: object) -> str | int:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"{caller}: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+    assert isinstance(verbose, str | int)
+    return verbose
 
 
 def training_progress(verbose: str | int) -> Silent:

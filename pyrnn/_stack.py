@@ -109,6 +109,13 @@ class Stack:
         for layer in self._layers:
             layer.build(layer.input_shape)
 
+    def reset_state(self) -> None:
+        """Let all stateful layers begin at zero again."""
+        for layer in self._layers:
+            layer.reset_state()
+
+    reset_states = reset_state  # Keras 2's name
+
     @property
     def layers(self) -> list[Layer]:
         """The layers in order, without Input."""

@@ -1,12 +1,9 @@
 """The loops over batches, which are handed to the engine one by one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from ._batches import Batches, Fed, numbered
+from ._batches import Batches
 from ._compile import Compiled
 from ._core import Network
 from ._progress import Means, Silent
@@ -15,8 +12,6 @@ from .callbacks._base import Hook, overridden
 
 if TYPE_CHECKING:
     from .models import Sequential
-
-Array = npt.NDArray[Any]
 
 
 class Evaluation:
@@ -33,13 +28,13 @@ class Evaluation:
         means = Means(self._compiled.names, self._compiled.results)
         done = 0
         call(self._begin, {})
-        for batch, (x, y, weights, rows, count) in enumerate(batches):
+        for number, batch in enumerate(batches):
             if self._batch_begin:
-                call(self._batch_begin, batch, {})
-            means.add(self._network.evaluate_batch(x, y, rows, weights), count)
+                call(self._batch_begin, number, {})
+            means.add(self._network.evaluate_batch(batch.x, batch.y, batch.rows, batch.weights), batch.losses)
             if self._batch_end:
-                call(self._batch_end, batch, means.logs())
-            done += len(rows)
+                call(self._batch_end, number, means.logs())
+            done += batch.samples
             progress.update(done, means)
         call(self._end, means.logs())
         return means
@@ -97,47 +92,18 @@ class Training:
         means = self._model._means = Means(self._compiled.names, self._compiled.results)
         model, optimizer, train_batch = self._model, self._model.optimizer, self._network.train_batch
         done = 0
-        for batch, (x, y, weights, rows, count) in enumerate(self._batches):
+        for number, batch in enumerate(self._batches):
             if self._batch_begin:
-                call(self._batch_begin, batch, {})
-            means.add(train_batch(x, y, rows, optimizer.next_rate(), weights), count)
+                call(self._batch_begin, number, {})
+            results = train_batch(batch.x, batch.y, batch.rows, optimizer.next_rate(), batch.weights)
+            means.add(results, batch.losses)
             if self._batch_end:
-                call(self._batch_end, batch, means.logs())
-            done += len(rows)
+                call(self._batch_end, number, means.logs())
+            done += batch.samples
             progress.update(done, means)
             if model.stop_training:
                 break
         return means
-
-
-def predict(network: Network, x: Fed, out: Array, batch_size: int, progress: Silent) -> None:
-    """Fill out [N, ...] with the network's output for x."""
-    index = np.arange(len(out), dtype=np.int64)
-    try:
-        progress.begin("Predict", len(out))
-        for first in range(0, len(out), batch_size):
-            rows = index[first : first + batch_size]
-            network.predict_batch(x, rows, out[first : first + len(rows)])
-            progress.update(first + len(rows), None)
-        progress.end({})
-    finally:
-        progress.close()
-
-
-def predict_dataset(dataset: Iterable[Any], answer: Callable[[str, object], Array], progress: Silent) -> Array:
-    """What `answer` gives for each batch x, or tuple that begins with x, of one pass, in one array."""
-    outputs: list[Array] = []
-    try:
-        progress.begin("Predict", None)
-        done = 0
-        for name, batch in numbered("predict", dataset):
-            outputs.append(answer(name, batch[0] if isinstance(batch, tuple) else batch))
-            done += len(outputs[-1])
-            progress.update(done, None)
-        progress.end({})
-    finally:
-        progress.close()
-    return np.concatenate(outputs)
 
 
 def checked_callbacks(callbacks: object) -> list[Callback]:

@@ -4,18 +4,16 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import _batches, _random
-from ._adapt import Adapting
-from ._batches import ArrayBatches, Batches, fed
+from ._batches import ArrayBatches, Batches
 from ._checks import flag, real, refuse_unknown, renamed, whole
 from ._compile import Compiled
 from ._core import Network
-from ._progress import Means, prediction_progress, training_progress
-from ._stack import Array
-from ._training import Evaluation, Training, checked_callbacks, predict, predict_dataset
+from ._predicting import Predicting, Verbose
+from ._progress import Means, checked_verbose, training_progress
+from ._training import Evaluation, Training, checked_callbacks
 from .callbacks import Callback, History
 from .losses import Loss
 from .metrics import Metric
@@ -24,10 +22,8 @@ from .streaming import Stream
 
 __all__ = ["Sequential"]
 
-Verbose = str | int
 
-
-class Sequential(Adapting):
+class Sequential(Predicting):
     """A model of layers, each fed by the one before.
 
     The shape of its input is told by `Input` or by `input_shape=` of the first layer; else the first data that it sees decide.
@@ -146,6 +142,8 @@ class Sequential(Adapting):
         initial_epoch: int = 0,
         lengths: npt.ArrayLike | None = None,
         mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
+        tbptt: int | None = None,
         **unsupported: object,
     ) -> History:
         """Train for `epochs` passes over x and y, in batches of `batch_size`, 32; the last batch has what is left.
@@ -158,6 +156,11 @@ class Sequential(Adapting):
         `sample_weight` [N], or [N, T] for each step of the output, multiplies losses and so gradients; see `pyrnn.losses` for what
         the mean is then. `class_weight`, instead, is a dictionary of class to weight, in training alone. `validation_data` may
         have weights as a third item; where its rows differ in length, its x is a list. `validation_split` splits lengths too.
+
+        `initial_state` as for `predict`. With stateful layers the rows of a batch continue those of the one before, so `shuffle`
+        must be False; validation begins at zero. `tbptt` k, truncated backpropagation through time, trains each batch of long
+        sequences in chunks of k steps: an update after each, and the state goes on to the next chunk, the gradient does not.
+        Every step of x must have an output then. A row that ended takes no part in further chunks.
 
         In place of x and y, and of `validation_data`, a dataset may be given: an iterable, not an iterator, of batches (x, y) or
         (x, y, sample_weight), read once per epoch. It has its own batches and order; the first batch that does not fit ends
@@ -173,22 +176,28 @@ class Sequential(Adapting):
         last = whole("fit", "epochs", epochs)
         shuffle = flag("fit", "shuffle", shuffle)
         hooks = checked_callbacks(callbacks)
-        progress = training_progress(_checked_verbose("fit", verbose))
+        progress = training_progress(checked_verbose("fit", verbose))
         split = real("fit", "validation_split", validation_split, 0, 1)
         if split and validation_data is not None:
             raise ValueError("fit: one of validation_data and validation_split must be given, not both")
+        batches: Batches
         validation: Batches | None = None
         if _batches.is_dataset(x, y):
             _batches.refuse_with_dataset("fit", batch_size=batch_size, validation_split=split or None)
             _batches.refuse_with_dataset("fit", sample_weight=sample_weight, lengths=lengths, mask=mask)
-            batches: Batches = self._dataset_batches("fit", x, compiled, class_weight)
+            _batches.refuse_with_dataset("fit", initial_state=initial_state)
+            batches = self._dataset_batches("fit", x, compiled, class_weight)
+            batches = self._continued("fit", batches, self._checked_tbptt("fit", tbptt, compiled))
         else:
-            data, held_out = self._adapt("fit", x, y, compiled, sample_weight, lengths, mask), None
+            data, held_out = self._adapt("fit", x, y, compiled, sample_weight, lengths, mask, initial_state), None
+            if shuffle and self._states.stateful:
+                raise ValueError("fit: shuffle must be False for stateful layers, as rows continue from batch to batch")
             if split:
                 data, held_out = data.split(split)
             data = self._weigh_classes("fit", data, class_weight, compiled)
             size = _batches.checked_batch_size("fit", batch_size, 32)
-            batches = ArrayBatches(data, size, _random.spawn() if shuffle else None)
+            steps = self._checked_tbptt("fit", tbptt, compiled)
+            batches = self._array_batches("fit", data, size, _random.spawn() if shuffle else None, steps)
             validation = None if held_out is None else ArrayBatches(held_out, size)
         if validation_data is not None:
             validation = self._validation_batches(validation_data, batch_size, compiled)
@@ -210,23 +219,26 @@ class Sequential(Adapting):
         return_dict: bool = False,
         lengths: npt.ArrayLike | None = None,
         mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
         **unsupported: object,
     ) -> Any:
         """Loss, or [loss, metrics ...] where there are metrics, or a dictionary of them; means over all samples and steps.
 
-        `batch_size`, 32, changes the speed; `sample_weight`, and a dataset in place of x and y, as for `fit`.
+        `batch_size`, 32, changes the speed; `sample_weight`, `initial_state`, and a dataset in place of x and y, as for `fit`.
         """
         refuse_unknown("evaluate", Sequential.evaluate, unsupported)
         compiled = self._require_compiled("evaluate")
-        progress = training_progress(_checked_verbose("evaluate", verbose))
+        progress = training_progress(checked_verbose("evaluate", verbose))
         if _batches.is_dataset(x, y):
             _batches.refuse_with_dataset(
                 "evaluate", batch_size=batch_size, sample_weight=sample_weight, lengths=lengths, mask=mask
             )
-            batches: Batches = self._dataset_batches("evaluate", x, compiled)
+            _batches.refuse_with_dataset("evaluate", initial_state=initial_state)
+            batches = self._continued("evaluate", self._dataset_batches("evaluate", x, compiled))
         else:
-            data = self._adapt("evaluate", x, y, compiled, sample_weight, lengths, mask)
-            batches = ArrayBatches(data, _batches.checked_batch_size("evaluate", batch_size, 32))
+            data = self._adapt("evaluate", x, y, compiled, sample_weight, lengths, mask, initial_state)
+            size = _batches.checked_batch_size("evaluate", batch_size, 32)
+            batches = self._array_batches("evaluate", data, size)
         evaluation = Evaluation(self._require_network(), compiled)
         try:
             progress.begin("Evaluate", batches.samples)
@@ -236,45 +248,6 @@ class Sequential(Adapting):
             progress.close()
         return logs if flag("evaluate", "return_dict", return_dict) else _scalar_or_list(list(logs.values()))
 
-    def predict(
-        self,
-        x: npt.ArrayLike | Iterable[Any],
-        batch_size: int | None = None,
-        verbose: Verbose = "auto",
-        lengths: npt.ArrayLike | None = None,
-        mask: npt.ArrayLike | None = None,
-        **unsupported: object,
-    ) -> Array:
-        """The output [N, ...] for x, of the model's dtype. `batch_size`, 256, changes the speed, not the values.
-
-        In place of x a dataset may be given: an iterable, not an iterator, of batches x, or tuples that begin with x.
-        """
-        refuse_unknown("predict", Sequential.predict, unsupported)
-        progress = prediction_progress(_checked_verbose("predict", verbose))
-        if _batches.is_dataset(x):
-            _batches.refuse_with_dataset("predict", batch_size=batch_size, lengths=lengths, mask=mask)
-            return predict_dataset(x, self._answer, progress)
-        size = _batches.checked_batch_size("predict", batch_size, 256)
-        adapted, spans = self._adapt_x("predict", x, lengths, mask)
-        out = np.empty(self._output_for(adapted), self.dtype)
-        predict(self._require_network(), fed(adapted, spans), out, size, progress)
-        return out
-
-    def predict_classes(
-        self, x: npt.ArrayLike, batch_size: int | None = None, verbose: Verbose = 0, **unsupported: object
-    ) -> Array:
-        """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
-
-        >>> import numpy as np
-        >>> from pyrnn import layers
-        >>> model = Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
-        >>> model.predict_classes(np.zeros((4, 2)))
-        array([0, 0, 0, 0])
-        """
-        refuse_unknown("predict_classes", Sequential.predict_classes, unsupported)
-        output = self.predict(x, batch_size, verbose)
-        return output.argmax(axis=-1) if output.shape[-1] > 1 else (output > 0.5).astype(np.int32)
-
     def train_on_batch(
         self,
         x: npt.ArrayLike,
@@ -283,18 +256,20 @@ class Sequential(Adapting):
         class_weight: dict[int, float] | None = None,
         lengths: npt.ArrayLike | None = None,
         mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
         **unsupported: object,
     ) -> Any:
         """One update from all of x and y: its loss, or [loss, metrics ...], of this batch alone and before the update.
 
-        Weights as for `fit`.
+        Weights and `initial_state` as for `fit`.
         """
         refuse_unknown("train_on_batch", Sequential.train_on_batch, unsupported)
         compiled = self._require_compiled("train_on_batch")
-        data = self._adapt("train_on_batch", x, y, compiled, sample_weight, lengths, mask)
+        data = self._adapt("train_on_batch", x, y, compiled, sample_weight, lengths, mask, initial_state)
         data = self._weigh_classes("train_on_batch", data, class_weight, compiled)
-        rate, network = compiled.optimizer.next_rate(), self._require_network()
-        means = network.train_batch(data.fed, data.y, data.rows, rate, data.weights)
+        batch, network = self._as_batch("train_on_batch", data), self._require_network()
+        rate = compiled.optimizer.next_rate()
+        means = network.train_batch(batch.x, batch.y, batch.rows, rate, batch.weights)
         return _scalar_or_list(compiled.results(means))
 
     def test_on_batch(
@@ -304,26 +279,16 @@ class Sequential(Adapting):
         sample_weight: npt.ArrayLike | None = None,
         lengths: npt.ArrayLike | None = None,
         mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
         **unsupported: object,
     ) -> Any:
         """The loss of x and y as one batch, or [loss, metrics ...]."""
         refuse_unknown("test_on_batch", Sequential.test_on_batch, unsupported)
         compiled = self._require_compiled("test_on_batch")
-        data = self._adapt("test_on_batch", x, y, compiled, sample_weight, lengths, mask)
-        means = self._require_network().evaluate_batch(data.fed, data.y, data.rows, data.weights)
+        data = self._adapt("test_on_batch", x, y, compiled, sample_weight, lengths, mask, initial_state)
+        batch = self._as_batch("test_on_batch", data)
+        means = self._require_network().evaluate_batch(batch.x, batch.y, batch.rows, batch.weights)
         return _scalar_or_list(compiled.results(means))
-
-    def predict_on_batch(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, mask: npt.ArrayLike | None = None
-    ) -> Array:
-        """The output for x as one batch."""
-        return self._answer("predict_on_batch", x, lengths, mask)
-
-    def _answer(self, caller: str, x: object, lengths: object = None, mask: object = None) -> Array:
-        adapted, spans = self._adapt_x(caller, x, lengths, mask)
-        out = np.empty(self._output_for(adapted), self.dtype)
-        self._require_network().predict_batch(fed(adapted, spans), np.arange(len(adapted), dtype=np.int64), out)
-        return out
 
     def stream(self, batch_size: int = 1) -> Stream:
         """The model one step at a time: `step` takes the next ids or vectors and returns the output after them.
@@ -381,13 +346,6 @@ class Sequential(Adapting):
 
         refuse_unknown("load_weights", Sequential.load_weights, unsupported)
         load_weights(self, filepath)
-
-
-def _checked_verbose(caller: str, verbose: object) -> Verbose:
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"{caller}: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
-    assert isinstance(verbose, str | int)
-    return verbose
 
 
 def _scalar_or_list(values: list[float]) -> float | list[float]:

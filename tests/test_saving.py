@@ -297,7 +297,7 @@ DAMAGES = [
         "it describes no model.*units must be at least 1",
     ),
     (edit(lambda d: d["config"]["layers"][0]["config"].update(units=10**12)), "tensor '.*' must be"),
-    (edit(lambda d: d["config"]["layers"][0]["config"].update(stateful=True)), "stateful is not supported"),
+    (edit(lambda d: d["config"]["layers"][0]["config"].update(unroll=True)), "unroll is not supported"),
     (edit(lambda d: d.update(compile={"loss": "mse"})), "it describes no model"),
 ]
 

@@ -175,24 +175,65 @@ Objective objective(const std::string& loss, bool from_logits, const std::vector
 
 using OptionalArray = std::optional<py::array>;
 
-// A Batch of Python's arrays. x is an array, or (array, spans int64 [N, 2]): the first step and the number of steps of
-// each row. One argument, for pybind11 asks for memory in a call of more than six.
+// A Batch of Python's arrays. x is an array, or a tuple that begins with it, in one argument, for pybind11 asks for
+// memory in a call of more than six:
+//
+//   (array, spans, first, last)     spans: int64 [N, 2], the first step and the number of steps of each row, or None
+//                                   first, last: see States, sequences of arrays, or None
 class BatchOf {
  public:
   BatchOf(const py::object& x, const IndexArray& index, const py::array* y = nullptr, const OptionalArray& weights = {})
       : index_(index.data()), n_(index.size()), has_y_(y) {
-    const bool pair = PyTuple_CheckExact(x.ptr()) && PyTuple_GET_SIZE(x.ptr()) == 2;
-    const py::handle values = pair ? PyTuple_GET_ITEM(x.ptr(), 0) : x.ptr();
-    if (!py::isinstance<py::array>(values)) throw py::type_error("x must be an array, or an array and spans");
+    const bool more = PyTuple_CheckExact(x.ptr()) && PyTuple_GET_SIZE(x.ptr()) == 4;
+    const py::handle values = more ? PyTuple_GET_ITEM(x.ptr(), 0) : x.ptr();
+    if (!py::isinstance<py::array>(values)) throw py::type_error("x must be an array, or (array, spans, first, last)");
     x_ = view(py::reinterpret_borrow<py::array>(values), "x");
     if (y) y_ = view(*y, "y");
     if (weights) weights_ = view(*weights, "weights");
-    if (pair) spans_ = spans_of(PyTuple_GET_ITEM(x.ptr(), 1), x_.shape[0]);
+    if (!more) return;
+    const py::handle spans = PyTuple_GET_ITEM(x.ptr(), 1);
+    if (!spans.is_none()) spans_ = spans_of(spans, x_.shape[0]);
+    first_ = PyTuple_GET_ITEM(x.ptr(), 2), last_ = PyTuple_GET_ITEM(x.ptr(), 3);
   }
   Batch get() const { return {x_, index_, n_, spans_, has_y_ ? &y_ : nullptr, weights_.data ? &weights_ : nullptr}; }
   Index steps() const { return x_.ndim > 1 ? x_.shape[1] : 1; }
 
+  // The pointers lie in vectors of this thread, which are kept, so that a batch asks for no memory.
+  template <class T>
+  States<T> states(const Network<T>& network) const {
+    thread_local std::vector<const T*> first;
+    thread_local std::vector<T*> last;
+    first.clear(), last.clear();
+    each_state(network, first_, "first", [&](const py::array& array, const std::string& name, const Shape& shape) {
+      first.push_back(values<T>(array, name, shape));
+    });
+    each_state(network, last_, "last", [&](py::array& array, const std::string& name, const Shape& shape) {
+      last.push_back(writable_values<T>(array, name, shape));
+    });
+    return {first_.is_none() ? nullptr : first.data(), last_.is_none() ? nullptr : last.data()};
+  }
+
  private:
+  // body(array, its name, its shape) for each state of the network
+  template <class T, class F>
+  void each_state(const Network<T>& network, py::handle given, const char* name, F body) const {
+    if (given.is_none()) return;
+    const auto arrays = given.cast<py::sequence>();
+    std::size_t next = 0;
+    for (const Op<T>* op : network.recurrent())
+      for (Index i = 0; i < op->states(); i++, next++) {
+        const std::string which = std::string(name) + "[" + std::to_string(next) + "]";
+        if (next >= arrays.size()) throw py::value_error(which + " is missing");
+        py::object array = arrays[next];
+        if (!py::isinstance<py::array>(array)) throw py::type_error(which + " must be an array");
+        auto as_array = py::reinterpret_borrow<py::array>(array);
+        body(as_array, which, {n_, op->state_units()});
+      }
+    if (next < arrays.size())
+      throw py::value_error(std::string(name) + " must have " + std::to_string(next) + " arrays, got " +
+                            std::to_string(arrays.size()));
+  }
+
   static const Span* spans_of(py::handle spans, Index rows) {
     static_assert(sizeof(Span) == 2 * sizeof(std::int64_t));
     const Shape wanted = {rows, 2};
@@ -204,6 +245,7 @@ class BatchOf {
 
   ArrayView x_{}, y_{}, weights_{};
   const Span* spans_ = nullptr;
+  py::handle first_ = Py_None, last_ = Py_None;
   const std::int64_t* index_;
   Index n_;
   bool has_y_;
@@ -259,7 +301,8 @@ class NetworkOf : public AnyNetwork {
   py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                         const OptionalArray& weights) override {
     const BatchOf batch(x, index, &y, weights);
-    return results([&](double* to) { network_.train_batch(batch.get(), learning_rate, to); });
+    const States<T> states = batch.states(network_);
+    return results([&](double* to) { network_.train_batch(batch.get(), states, learning_rate, to); });
   }
 
   void finish_training() override {
@@ -271,7 +314,8 @@ class NetworkOf : public AnyNetwork {
   py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                            const OptionalArray& weights) override {
     const BatchOf batch(x, index, &y, weights);
-    return results([&](double* to) { network_.evaluate_batch(batch.get(), to); });
+    const States<T> states = batch.states(network_);
+    return results([&](double* to) { network_.evaluate_batch(batch.get(), states, to); });
   }
 
   void predict_batch(const py::object& x, const IndexArray& index, py::array& out) override {
@@ -279,8 +323,9 @@ class NetworkOf : public AnyNetwork {
     thread_local Shape shape;  // kept, so that a batch asks for no memory
     network_.output_shape(index.size(), batch.steps(), shape);
     T* to = writable_values<T>(out, "out", shape);
+    const States<T> states = batch.states(network_);
     py::gil_scoped_release release;
-    network_.predict_batch(batch.get(), to);
+    network_.predict_batch(batch.get(), states, to);
   }
 
   std::unique_ptr<AnyStream> stream(Index batch_size) override { return make_stream(network_, batch_size); }

@@ -121,6 +121,9 @@ class Layer(Configured):
 
     takes_ids = False  # as a first layer, reads integer ids of symbols in place of vectors
     sequences_only = False  # its input must have steps
+    reads_ahead = False  # answers the first step when it has seen the last
+    stateful = False
+    return_state = False
     option_names: ClassVar[Sequence[str]] = ()  # what it takes by name beside its signature
 
     def __init__(self, name: str | None, input_shape: object, unsupported: dict[str, object]) -> None:
@@ -132,6 +135,7 @@ class Layer(Configured):
         self.given_shape = None if input_shape is None else shape_without_batch(kind, "input_shape", input_shape)
         self.dtype = "float32"
         self.owner: object = None
+        self.kept_state: list[Array] = []  # of a stateful layer, arrays [rows, units]; none before its first batch
         self._input_shape: Shape | None = None
         self._specs: list[WeightSpec] = []
         self._values: list[Array] = []
@@ -153,6 +157,16 @@ class Layer(Configured):
 
     def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
         return []
+
+    def state_units(self) -> list[int]:
+        """The numbers of units of the arrays that are the state of a recurrent layer, in Keras' order."""
+        return []
+
+    def reset_state(self) -> None:
+        """Let a stateful layer begin at zero again."""
+        self.kept_state = []
+
+    reset_states = reset_state  # Keras 2's name
 
     def weight_rng(self) -> "Generator":
         return _random.generator()

@@ -22,7 +22,7 @@ class Bidirectional(Layer):
 
     Input as `layer` takes it. Output [N, T, F], step by step of x, or [N, F] of both last states: F is 2H for the
     `merge_mode` "concat", forward first, and H for "sum", "mul" and "ave". The weights are those of the forward layer, then of
-    the backward one, each with a start of its own. A stream cannot run it. Raises TypeError for any other layer.
+    the backward one, each with a start of its own; so are the states, where `layer` has `stateful` or `return_state`. A stream cannot run it. Raises TypeError for any other layer.
 
     >>> layer = Bidirectional(LSTM(64, return_sequences=True))
     >>> layer.compute_output_shape((None, 7, 12))
@@ -31,6 +31,7 @@ class Bidirectional(Layer):
 
     takes_ids = True
     sequences_only = True
+    reads_ahead = True
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Bidirectional(Layer):
             raise ValueError("Bidirectional: input_shape belongs to Bidirectional, (T, features), not to its layer")
         super().__init__(name, input_shape, unsupported)
         self.layer = layer
+        self.stateful, self.return_state = layer.stateful, layer.return_state
         self.merge_mode = choice("Bidirectional", "merge_mode", merge_mode, MERGE_MODES)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -57,6 +59,9 @@ class Bidirectional(Layer):
         return [
             spec._replace(name=f"{direction}_{spec.name}") for direction in ("forward", "backward") for spec in specs
         ]
+
+    def state_units(self) -> list[int]:
+        return [*self.layer.state_units(), *self.layer.state_units()]
 
     def weight_rng(self) -> "Generator":
         return self.layer.weight_rng()

@@ -43,6 +43,7 @@ class LSTM(RecurrentLayer):
     """
 
     gates = 4
+    states = 2
 
     def __init__(
         self,

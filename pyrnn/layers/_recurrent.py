@@ -23,7 +23,9 @@ class RecurrentOptions(TypedDict, total=False):
     """What every recurrent layer takes by name; `RecurrentLayer` says what they mean."""
 
     return_sequences: bool
+    return_state: bool
     go_backwards: bool
+    stateful: bool
     seed: int | None
     name: str | None
     input_shape: tuple[int | None, ...] | None
@@ -35,6 +37,9 @@ class RecurrentLayer(Layer):
     Every one takes by name, in Keras' meaning:
 
     - `return_sequences`: the output is that of every step [N, T, H], and not the last one's [N, H].
+    - `return_state`: the model's `predict` also returns the layer's last states [N, H], of an LSTM h and c.
+    - `stateful`: row i of a batch begins in the state in which row i of the batch before ended, in training and out of it, until
+      `reset_state` of the layer or the model. Batches may have any number of rows, but the same from reset to reset.
     - `go_backwards`: x is read from its last step to its first, and the outputs stand in that order.
     - `seed`: starts a stream of this layer's own for the initial weights, in place of `pyrnn.utils.set_random_seed`'s.
     - `name`, and `input_shape` of a first layer, (T, I), as every layer.
@@ -46,6 +51,7 @@ class RecurrentLayer(Layer):
     sequences_only = True
     option_names = tuple(RecurrentOptions.__annotations__)
     gates: ClassVar[int]
+    states: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -67,6 +73,8 @@ class RecurrentLayer(Layer):
         self.recurrent_initializer = get_initializer(recurrent_initializer, f"{owner}: recurrent_initializer")
         self.bias_initializer = get_initializer(bias_initializer, f"{owner}: bias_initializer")
         self.return_sequences = flag(owner, "return_sequences", options.get("return_sequences", False))
+        self.return_state = flag(owner, "return_state", options.get("return_state", False))
+        self.stateful = flag(owner, "stateful", options.get("stateful", False))
         self.go_backwards = flag(owner, "go_backwards", options.get("go_backwards", False))
         seed = options.get("seed")
         self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
@@ -77,6 +85,13 @@ class RecurrentLayer(Layer):
     def cell_options(self) -> dict[str, Any]:
         """The cell's own options, by the names that Keras and the engine both have for them."""
         return {}
+
+    @property
+    def reads_ahead(self) -> bool:  # type: ignore[override]
+        return self.go_backwards
+
+    def state_units(self) -> list[int]:
+        return [self.units] * self.states
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3 or input_shape[2] is None:
@@ -115,7 +130,9 @@ class RecurrentLayer(Layer):
             "use_bias": self.use_bias,
             **config_with_initializers(self, "kernel_initializer", "recurrent_initializer", "bias_initializer"),
             "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
             "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
             "seed": self.seed,
             **self.cell_options(),
         }

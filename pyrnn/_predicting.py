@@ -1,0 +1,143 @@
+"""A model that answers."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _batches
+from ._adapt import Adapting
+from ._batches import fed
+from ._checks import refuse_unknown
+from ._lengths import Spans
+from ._progress import Silent, checked_verbose, prediction_progress
+from ._stack import Array
+
+Verbose = str | int
+
+
+class Predicting(Adapting):
+    """Layers in a row, asked for their output."""
+
+    def predict(
+        self,
+        x: npt.ArrayLike | Iterable[Any],
+        batch_size: int | None = None,
+        verbose: Verbose = "auto",
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
+        **unsupported: object,
+    ) -> Any:
+        """The output [N, ...] for x, of the model's dtype. `batch_size`, 256, changes the speed, not the values.
+
+        Where layers have `return_state`, a list: the output, then their states [N, H] after the last real step of each row.
+        `initial_state`, in which the recurrent layers begin in place of zero, is a list of one tuple of arrays [N, H] for each
+        of them, of an LSTM (h, c), of a Bidirectional forward's and backward's; or the one tuple, if there is one such layer.
+
+        In place of x a dataset may be given: an iterable, not an iterator, of batches x, or tuples that begin with x.
+
+        >>> from pyrnn import Sequential, layers
+        >>> model = Sequential([layers.GRU(8, return_state=True, input_shape=(None, 2))])
+        >>> x = np.ones((1, 6, 2))
+        >>> half, state = model.predict(x[:, :3], verbose=0)
+        >>> whole, _ = model.predict(x[:, 3:], initial_state=[state], verbose=0)
+        >>> bool((whole == model.predict(x, verbose=0)[0]).all())
+        True
+        """
+        refuse_unknown("predict", Predicting.predict, unsupported)
+        progress = prediction_progress(checked_verbose("predict", verbose))
+        if _batches.is_dataset(x):
+            _batches.refuse_with_dataset(
+                "predict", batch_size=batch_size, lengths=lengths, mask=mask, initial_state=initial_state
+            )
+            return _alone_or_list(self._predict_dataset(x, progress))
+        size = _batches.checked_batch_size("predict", batch_size, 256)
+        adapted, spans = self._adapt_x("predict", x, lengths, mask)
+        state = self._adapt_state("predict", initial_state, len(adapted))
+        try:
+            progress.begin("Predict", len(adapted))
+            outputs = self._answers("predict", adapted, spans, state, size, lambda done: progress.update(done, None))
+            progress.end({})
+        finally:
+            progress.close()
+        return _alone_or_list(outputs)
+
+    def predict_classes(
+        self, x: npt.ArrayLike, batch_size: int | None = None, verbose: Verbose = 0, **unsupported: object
+    ) -> Array:
+        """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
+
+        >>> from pyrnn import Sequential, layers
+        >>> model = Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
+        >>> model.predict_classes(np.zeros((4, 2)))
+        array([0, 0, 0, 0])
+        """
+        refuse_unknown("predict_classes", Predicting.predict_classes, unsupported)
+        answer = self.predict(x, batch_size, verbose)
+        output: Array = answer[0] if isinstance(answer, list) else answer
+        return output.argmax(axis=-1) if output.shape[-1] > 1 else (output > 0.5).astype(np.int32)
+
+    def predict_on_batch(
+        self,
+        x: npt.ArrayLike,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        initial_state: Any = None,
+    ) -> Any:
+        """What `predict` returns, for x as one batch."""
+        return _alone_or_list(self._answer("predict_on_batch", x, lengths, mask, initial_state))
+
+    def _answer(
+        self, caller: str, x: object, lengths: object = None, mask: object = None, initial_state: object = None
+    ) -> list[Array]:
+        adapted, spans = self._adapt_x(caller, x, lengths, mask)
+        state = self._adapt_state(caller, initial_state, len(adapted))
+        return self._answers(caller, adapted, spans, state, len(adapted))
+
+    def _answers(
+        self,
+        caller: str,
+        x: Array,
+        spans: Spans | None,
+        given: list[Array] | None,
+        batch_size: int,
+        done: Callable[[int], object] = lambda done: None,
+    ) -> list[Array]:
+        """The output for adapted x and the states that layers return; `done` hears how many samples have theirs."""
+        network, states = self._require_network(), self._states
+        states.check_batches(caller, len(x), batch_size)
+        out = np.empty(self._output_for(x), self.dtype)
+        last: list[list[Array]] = []
+        index = np.arange(len(x), dtype=np.int64)
+        for first in range(0, len(x), batch_size):
+            rows = index[first : first + batch_size]
+            begins = states.stateful or given is not None
+            state = None
+            if begins or states.any_returned:
+                state = states.begin(caller, len(rows), None if given is None else [array[rows] for array in given])
+                last.append(states.returned(state))
+            network.predict_batch(fed(x, spans, state if begins else None, state), rows, out[first : first + len(rows)])
+            if last:
+                last[-1] = [array.copy() for array in last[-1]]  # of a stateful layer the next batch changes them
+            done(first + len(rows))
+        return [out, *(np.concatenate(arrays) for arrays in zip(*last, strict=True))]
+
+    def _predict_dataset(self, dataset: Iterable[Any], progress: Silent) -> list[Array]:
+        answers: list[list[Array]] = []
+        try:
+            progress.begin("Predict", None)
+            done = 0
+            for name, batch in _batches.numbered("predict", dataset):
+                answers.append(self._answer(name, batch[0] if isinstance(batch, tuple) else batch))
+                done += len(answers[-1][0])
+                progress.update(done, None)
+            progress.end({})
+        finally:
+            progress.close()
+        return [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
+
+
+def _alone_or_list(outputs: list[Array]) -> Array | list[Array]:
+    return outputs[0] if len(outputs) == 1 else outputs
