@@ -135,7 +135,6 @@ REFUSED = [
     (lambda: layers.GRU(2, reset_after=1), TypeError, "GRU: reset_after must be"),
     (lambda: layers.SimpleRNN(2, recurrent_activation="tanh"), TypeError, "SimpleRNN: recurrent_activation is not supported"),
     (lambda: layers.LSTM(2, unroll=True), TypeError, "LSTM: unroll is not supported"),
-    (lambda: layers.LSTM(2, return_state=True), TypeError, "LSTM: return_state is not supported"),
     (lambda: layers.LSTM(2, batch_input_shape=(1, 2, 3)), ValueError, r"batch_input_shape must begin with None, .* got \(1, 2, 3\)"),
     (lambda: layers.LSTM(2, kernel_initializer="ortho"), ValueError, "LSTM: kernel_initializer must be one of"),
     (lambda: layers.LSTM(2, name="a/b"), ValueError, "LSTM: name must be text without '/'"),
