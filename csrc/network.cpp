@@ -13,8 +13,7 @@ template <class T>
 Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
     : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
   place_weights();
-  for (auto& op : stack_.ops)
-    if (op->states()) recurrent_.push_back(op.get());
+  recurrent_ = stack_.with_state();
 }
 
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
@@ -39,7 +38,7 @@ template <class T>
 void Network<T>::share_weights(Stack<T>& stack) const {
   for (std::size_t i = 0; i < stack.ops.size(); i++)
     for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++)
-      stack.ops[i]->parameters[j].value = stack_.ops[i]->parameters[j].value;
+      stack.ops[i]->parameters[j].value = stack_.ops[stack_.decoder + i]->parameters[j].value;
 }
 
 template <class T>
@@ -94,6 +93,7 @@ void Network<T>::begin(Mode mode, Batch& batch, const States<T>& states) {
     ragged_.order(batch.index, batch.n, batch.spans, batch.x.shape[1]);
     batch.index = ragged_.index();
   }
+  give_second(batch);
   if (mode != Mode::predict) {
     check_rows(*batch.y, "y", batch.index, batch.n);
     planned_ &= !loss_->wants_plan_for(*batch.y);
@@ -102,6 +102,22 @@ void Network<T>::begin(Mode mode, Batch& batch, const States<T>& states) {
   if (mode == Mode::predict) return;
   check_targets(batch);
   if (batch.spans) loss_->set_steps(ragged_.nonempty(), ragged_.steps());
+}
+
+template <class T>
+void Network<T>::give_second(const Batch& batch) {
+  Handover<T>* handover = stack_.handover;
+  if (bool(batch.second) != bool(handover))
+    throw std::invalid_argument(handover ? "a network with a decoder needs what the decoder reads"
+                                         : "a network without a decoder reads one input");
+  if (!handover) return;
+  check_rows(*batch.second, "the decoder's x", batch.index, batch.n);
+  handover->give(*batch.second, batch.index);
+  stack_.check_decoder_input(handover->symbols());
+  planned_ &= handover->symbols() == decoder_symbols_ && handover->steps() == decoder_steps_;
+  decoder_symbols_ = handover->symbols();
+  decoder_steps_ = handover->steps();
+  if (decoder_steps_ < 1) throw std::invalid_argument("the decoder's x must have at least one step, got 0");
 }
 
 template <class T>
@@ -123,7 +139,8 @@ void Network<T>::plan(Mode mode, const Batch& batch) {
   const Index steps = input_spec_.sequence ? batch.x.shape[1] : 1;
   if (steps < 1) throw std::invalid_argument("x must have at least one step, got 0");
   const int threads = num_threads();
-  const bool given = states_.first || (states_.last && ragged);  // a row without steps ends where it begins
+  const bool asked = states_.last || stack_.handover;
+  const bool given = states_.first || (asked && ragged);  // a row without steps ends where it begins
   if (planned_ && mode == mode_ && batch.n == batch_ && steps == steps_ && symbols == symbols_ &&
       ragged == is_ragged_ && given == given_states_ && threads == threads_)
     return;
@@ -139,6 +156,7 @@ void Network<T>::plan(Mode mode, const Batch& batch) {
   pieces_ = gradient_pieces(batch_, double(n_weights_) * sizeof(T));
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
   for (Op<T>* op : recurrent_) op->use_state({given});
+  if (stack_.handover) stack_.handover->use_states(given, mode == Mode::train);
   lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
 }

@@ -55,7 +55,7 @@ class Network {
   // For a Stream: what it is made from, and its way to the weights
   const InputSpec& input_spec() const { return input_spec_; }
   const std::vector<OpSpec>& specs() const { return specs_; }
-  void share_weights(Stack<T>& stack) const;
+  void share_weights(Stack<T>& stack) const;  // all, or the decoder's where there is one
   Workload workload(Index batch, Index steps) const;
 
   // The ops that have a state, in order
@@ -80,6 +80,7 @@ class Network {
   void check_rows(const ArrayView& x, const char* name, const std::int64_t* index, Index n) const;
   void check_targets(const Batch& batch) const;
   void check_ragged() const;
+  void give_second(const Batch& batch);
   void forward(const Batch& batch, const Share& share);
   void set_states(Rows rows);
   void get_states(Rows rows);
@@ -121,6 +122,8 @@ class Network {
   Index batch_ = 0, steps_ = 0;
   int threads_ = 0;
   bool symbols_ = false, is_ragged_ = false, given_states_ = false;
+  Index decoder_steps_ = 0;
+  bool decoder_symbols_ = false;
   States<T> states_;
   RaggedRows ragged_;  // of the batch, where is_ragged_
   Schedule schedule_;

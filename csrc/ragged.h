@@ -22,6 +22,7 @@ struct Batch {
   const Span* spans = nullptr;  // by row of x; null: all rows have all steps
   const ArrayView* y = nullptr;
   const ArrayView* weights = nullptr;
+  const ArrayView* second = nullptr;  // what the decoder reads, where there is one
 };
 
 class RaggedRows {

@@ -56,12 +56,13 @@ Stack<T>::Stack(const InputSpec& input, const std::vector<OpSpec>& specs)
     throw std::invalid_argument("Network: features must be at least 1, got " + std::to_string(input.features));
   for (std::size_t i = 0; i < specs.size(); i++) append(specs[i], i + 1 < specs.size() ? &specs[i + 1] : nullptr);
   if (ops.empty()) throw std::invalid_argument("Network: ops must not be empty");
+  if (handover) connect();
   if (input.ids_only && !ops.front()->takes_ids()) throw std::invalid_argument("Network: the first op cannot take ids");
 }
 
 template <class T>
 void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
-  const bool first = ops.empty();
+  const bool first = ops.empty() || (handover && ops.size() == decoder);
   auto add = [&](Op<T>* op) { ops.emplace_back(op); };
   op_of_spec.push_back(ops.size());
   switch (spec.kind) {
@@ -116,6 +117,9 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
     case OpKind::max_pool:
       append_pool("GlobalMaxPooling1D", new MaxPool<T>());
       break;
+    case OpKind::handover:
+      append_handover(spec);
+      break;
     case OpKind::layer_norm:
       add(new LayerNorm<T>(features, spec.epsilon, spec.center, spec.scale));
       break;
@@ -132,9 +136,47 @@ void Stack<T>::append_pool(const char* layer, Op<T>* op) {
 }
 
 template <class T>
+void Stack<T>::append_handover(const OpSpec& spec) {
+  if (handover) throw std::invalid_argument("Network: there must be one handover, got a second");
+  handover = new Handover<T>({positive(spec.units, "features of handover"), true, spec.ids_only, "the decoder's x"});
+  ops.emplace_back(handover);
+  decoder = ops.size();
+  features = spec.units;
+  sequence = true;
+  fixed_steps = 0;
+}
+
+// The recurrent ops behind the handover to as many before it
+template <class T>
+void Stack<T>::connect() {
+  std::vector<Op<T>*> before, behind;
+  for (std::size_t i = 0; i < ops.size(); i++)
+    if (ops[i]->states()) (i < decoder ? before : behind).push_back(ops[i].get());
+  if (before.empty() || before.size() != behind.size())
+    throw std::invalid_argument("Network: the decoder must have as many recurrent ops as the encoder, " +
+                                std::to_string(before.size()) + ", got " + std::to_string(behind.size()));
+  for (std::size_t i = 0; i < before.size(); i++) handover->connect(before[i], behind[i]);
+}
+
+template <class T>
+std::vector<Op<T>*> Stack<T>::with_state() const {
+  std::vector<Op<T>*> all;
+  for (const auto& op : ops)
+    if (op->states()) all.push_back(op.get());
+  return all;
+}
+
+template <class T>
 void Stack<T>::check_input(bool symbols) const {
   if (symbols && !ops.front()->takes_ids())
     throw std::invalid_argument("x must be vectors, got integer ids: the first layer cannot take ids");
+}
+
+template <class T>
+void Stack<T>::check_decoder_input(bool symbols) const {
+  if (decoder == ops.size()) throw std::invalid_argument("Network: the decoder must have ops");
+  if (symbols && !ops[decoder]->takes_ids())
+    throw std::invalid_argument("the decoder's x must be vectors, got integer ids: its first layer cannot take ids");
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/bidirectional.h"
+#include "ops/handover.h"
 #include "ops/input.h"
 #include "ops/op.h"
 
@@ -20,12 +21,14 @@ enum class OpKind {
   flatten,
   average_pool,
   max_pool,
-  layer_norm
+  layer_norm,
+  handover
 };
 
 struct OpSpec {
   OpKind kind;
-  Index units = 0;  // of recurrent cells and dense; output_dim of embedding; n of repeat_vector; steps of flatten
+  Index units = 0;  // of recurrent cells and dense; output_dim of embedding; n of repeat_vector; steps of flatten;
+                    // features of handover's second input
   bool return_sequences = false;
   bool use_bias = true;
   bool go_backwards = false;
@@ -39,6 +42,7 @@ struct OpSpec {
   bool per_sequence = false;         // of dropout
   double epsilon = 0;                // of layer_norm
   bool center = true, scale = true;  // of layer_norm
+  bool ids_only = false;             // of handover's second input
 };
 
 template <class T>
@@ -53,15 +57,22 @@ struct Stack {
   Index fixed_steps = 0;                 // steps that a repeat_vector set, 0: those of x
   double work = 0;                       // multiply-adds of a row and step
   const char* whole_sequence = nullptr;  // the layer, if any, that needs all steps before it answers
+  Handover<T>* handover = nullptr;       // between encoder and decoder,
+  std::size_t decoder = 0;               // whose first op this is; 0 without
 
-  // Throws std::invalid_argument where x holds ids and the first op cannot take them.
+  // Throws std::invalid_argument where x holds ids and the first op, or the decoder's first, cannot take them.
   void check_input(bool symbols) const;
+  void check_decoder_input(bool symbols) const;
+  // The ops that have a state, in order
+  std::vector<Op<T>*> with_state() const;
   // The first n ops in order, once all parts of the share have made their input; returns once all have made the output.
   void forward(std::size_t n, const Share& share);
 
  private:
   void append(const OpSpec& spec, const OpSpec* next);
   void append_pool(const char* layer, Op<T>* op);
+  void append_handover(const OpSpec& spec);
+  void connect();
 };
 
 }  // namespace pyrnn

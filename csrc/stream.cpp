@@ -19,28 +19,42 @@ template <class T>
 Stream<T>::Stream(Network<T>& network, Index batch)
     : network_(network),
       batch_(batch),
-      input_(one_step(network.input_spec())),
-      stack_(network.input_spec(), network.specs()),
+      input_(one_step(input_of(network))),
+      stack_(input_of(network), specs_of(network)),
       rows_(std::size_t(std::max<Index>(batch, 1))) {
   if (batch < 1) throw std::invalid_argument("stream: batch_size must be at least 1, got " + std::to_string(batch));
-  if (!network.input_spec().sequence)
+  if (!input_of(network).sequence)
     throw std::invalid_argument("stream: the model must read sequences [B, T, F], but it reads [B, F]");
   if (stack_.whole_sequence)
     throw std::invalid_argument(std::string("stream: a model with ") + stack_.whole_sequence +
                                 " needs its whole sequence before it answers");
-  for (const OpSpec& spec : network.specs())
+  for (const OpSpec& spec : specs_of(network))
     if (spec.go_backwards)
       throw std::invalid_argument("stream: a layer with go_backwards=True needs the last step of its sequence first");
   network.share_weights(stack_);
   std::iota(rows_.begin(), rows_.end(), std::int64_t(0));
-  for (auto& op : stack_.ops)
-    if (op->states()) recurrent_.push_back(op.get());
+  recurrent_ = stack_.with_state();
   const Workload load = network.workload(batch, 1);
   const bool alone = load.work * double(batch) < kAloneWork;
   schedule_ = choose_schedule(load, alone ? ScheduleKind::serial : ScheduleKind::automatic);
   lay_out_in(state_memory_, [&](Planner& memory) {
     for (Op<T>* op : recurrent_) op->place_state(batch, schedule_.block, memory);
   });
+}
+
+template <class T>
+InputSpec Stream<T>::input_of(const Network<T>& network) {
+  for (const OpSpec& spec : network.specs())
+    if (spec.kind == OpKind::handover) return {spec.units, true, spec.ids_only};
+  return network.input_spec();
+}
+
+template <class T>
+std::vector<OpSpec> Stream<T>::specs_of(const Network<T>& network) {
+  const auto& all = network.specs();
+  const auto is_handover = [](const OpSpec& spec) { return spec.kind == OpKind::handover; };
+  const auto at = std::find_if(all.begin(), all.end(), is_handover);
+  return {at == all.end() ? all.begin() : at + 1, all.end()};
 }
 
 // Makes the arena for ids or for vectors: at the first step, and where a step brings the other kind.

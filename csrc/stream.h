@@ -1,5 +1,5 @@
-// A model one step at a time: batch rows whose recurrent state stays from call to call. It reads the weights of the
-// network it was made from, where they lie, so it follows their training; everything else is its own.
+// A model, or its decoder, one step at a time: batch rows whose recurrent state stays from call to call. It reads the
+// weights of the network it was made from, where they lie, so it follows their training; everything else is its own.
 #pragma once
 
 #include "network.h"
@@ -30,6 +30,9 @@ class Stream {
   void reset();
 
  private:
+  // A network's decoder, or all of it
+  static InputSpec input_of(const Network<T>& network);
+  static std::vector<OpSpec> specs_of(const Network<T>& network);
   void plan(bool symbols);
   void step_locked(const ArrayView& x, T* out);
 

@@ -34,5 +34,6 @@ from . import utils as utils
 from .layers import Input as Input
 from .models import Sequential as Sequential
 from .saving import load_model as load_model
+from .seq2seq import Seq2Seq as Seq2Seq
 
 __version__ = "0.1.0"

@@ -126,7 +126,7 @@ class Adapting(Stack):
             return data
         if data.weights is not None:
             raise ValueError(f"{caller}: one of class_weight and sample_weight must be given, not both")
-        output = self._output_for(data.x)
+        output = self._output_for(data.x if data.second is None else data.second)
         weights = _data.weights_of_classes(caller, class_weight, data.y, compiled.loss, output, self.dtype)
         return data._replace(weights=weights)
 

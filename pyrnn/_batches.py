@@ -16,16 +16,27 @@ Array = npt.NDArray[Any]
 
 
 Arrays = Sequence[Array]
-Fed = Array | tuple[Array, Spans | None, Arrays | None, Arrays | None]  # x as the engine takes it
+Parts = tuple[Array, Spans | None, Arrays | None, Arrays | None, Array | None]
+Fed = Array | Parts  # x as the engine takes it
 
 
-def fed(x: Array, spans: Spans | None, first: Arrays | None = None, last: Arrays | None = None) -> Fed:
-    """x, the spans of its rows, and where recurrent layers begin and end: arrays [batch, units], layer after layer."""
-    return x if spans is None and first is None and last is None else (x, spans, first, last)
+def fed(
+    x: Array,
+    spans: Spans | None,
+    first: Arrays | None = None,
+    last: Arrays | None = None,
+    second: Array | None = None,
+) -> Fed:
+    """x, the spans of its rows, where recurrent layers begin and end, and what a decoder reads.
+
+    States are arrays [batch, units], layer after layer.
+    """
+    more = (spans, first, last, second)
+    return x if all(part is None for part in more) else (x, *more)
 
 
-def parts(x: Fed) -> tuple[Array, Spans | None, Arrays | None, Arrays | None]:
-    return x if isinstance(x, tuple) else (x, None, None, None)
+def parts(x: Fed) -> Parts:
+    return x if isinstance(x, tuple) else (x, None, None, None, None)
 
 
 class Data(NamedTuple):
@@ -42,6 +53,7 @@ class Data(NamedTuple):
     spans: Spans | None = None
     by_step: bool = False
     state: Arrays | None = None
+    second: Array | None = None  # what a decoder reads
 
     @property
     def batch(self) -> "Batch":
@@ -50,7 +62,9 @@ class Data(NamedTuple):
 
     def batch_of(self, rows: Array) -> "Batch":
         state = None if self.state is None else [array[rows] for array in self.state]
-        return Batch(fed(self.x, self.spans, state), self.y, self.weights, rows, self.count(rows), len(rows))
+        return Batch(
+            fed(self.x, self.spans, state, None, self.second), self.y, self.weights, rows, self.count(rows), len(rows)
+        )
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
@@ -68,7 +82,7 @@ class Data(NamedTuple):
             return None if array is None else array[rows]
 
         state = None if self.state is None else [array[rows] for array in self.state]
-        return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step, state)
+        return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step, state, of(self.second))
 
     def split(self, share: float) -> tuple["Data", "Data"]:
         """The data without, and with only, the last `share` of their samples."""

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Fed: TypeAlias = Array | tuple[Array, npt.NDArray[np.int64] | None, Sequence[Array] | None, Sequence[Array] | None]
+States: TypeAlias = Sequence[Array] | None
+Fed: TypeAlias = Array | tuple[Array, npt.NDArray[np.int64] | None, States, States, Array | None]
 
 class CpuInfo(TypedDict):
     isa: str
@@ -181,8 +182,9 @@ class Network:
     ) -> tuple[float, ...]:
         """Means over rows and steps: the loss, the metrics' statistics and, where a metric is weighted, the weights.
 
-        x may be (x, spans, first, last): spans int64 [N, 2] has each row's first step and its number of steps; first has the
-        states [batch, units] in which recurrent ops begin, op after op, and last those to be filled with where they end.
+        x may be (x, spans, first, last, second): spans int64 [N, 2] has each row's first step and its number of steps; first
+        the states [batch, units] in which recurrent ops begin, op after op, and last those to be filled with where they end;
+        second what the decoder reads.
         """
 
     def evaluate_batch(

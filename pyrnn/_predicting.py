@@ -104,11 +104,12 @@ class Predicting(Adapting):
         given: list[Array] | None,
         batch_size: int,
         done: Callable[[int], object] = lambda done: None,
+        second: Array | None = None,
     ) -> list[Array]:
         """The output for adapted x and the states that layers return; `done` hears how many samples have theirs."""
         network, states = self._require_network(), self._states
         states.check_batches(caller, len(x), batch_size)
-        out = np.empty(self._output_for(x), self.dtype)
+        out = np.empty(self._output_for(x if second is None else second), self.dtype)
         last: list[list[Array]] = []
         index = np.arange(len(x), dtype=np.int64)
         for first in range(0, len(x), batch_size):
@@ -118,7 +119,8 @@ class Predicting(Adapting):
             if begins or states.any_returned:
                 state = states.begin(caller, len(rows), None if given is None else [array[rows] for array in given])
                 last.append(states.returned(state))
-            network.predict_batch(fed(x, spans, state if begins else None, state), rows, out[first : first + len(rows)])
+            batch = fed(x, spans, state if begins else None, state, second)
+            network.predict_batch(batch, rows, out[first : first + len(rows)])
             if last:
                 last[-1] = [array.copy() for array in last[-1]]  # of a stateful layer the next batch changes them
             done(first + len(rows))

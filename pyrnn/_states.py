@@ -108,7 +108,7 @@ class ContinuedBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._batches:
-            x, spans, given, _ = parts(batch.x)
+            x, spans, given, *_ = parts(batch.x)
             state = self._states.begin(self._owner, len(batch.rows), given)
             chunks = [batch] if self._tbptt is None else _chunks(batch, x, spans, self._tbptt)
             for chunk in chunks:

@@ -17,9 +17,11 @@ import numpy as np
 from ._checks import refuse_unknown
 from ._compile import Compiled
 from .models import Sequential
+from .seq2seq import Seq2Seq
 
 __all__ = ["load_model", "save_model"]
 
+_MODELS: dict[str, type[Sequential]] = {"Sequential": Sequential, "Seq2Seq": Seq2Seq}
 _FORMAT, _WEIGHTS_FORMAT, _VERSION = "pyrnn", "pyrnn weights", 1
 
 
@@ -30,7 +32,7 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
     """
     compiled = model._compiled
     description = {
-        "class_name": "Sequential",
+        "class_name": "Seq2Seq" if isinstance(model, Seq2Seq) else "Sequential",
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
     }
@@ -149,7 +151,7 @@ def _description(metadata: dict[str, str]) -> dict[str, Any]:
         description = json.loads(metadata["model"])
     except (KeyError, ValueError, RecursionError) as error:
         raise _Unreadable(f"is damaged: its description is no JSON ({error})") from error
-    if not isinstance(description, dict) or description.get("class_name") != "Sequential":
+    if not isinstance(description, dict) or description.get("class_name") not in _MODELS:
         raise _Unreadable("is damaged: it describes no Sequential")
     return description
 
@@ -168,7 +170,7 @@ def _check_format(metadata: dict[str, str], wanted: str, otherwise: str) -> None
 
 def _rebuild(description: dict[str, Any]) -> Sequential:
     try:
-        model = Sequential._from_config(description["config"], draw=False)
+        model = _MODELS[description["class_name"]]._from_config(description["config"], draw=False)
         model._built_layers()
         if description["compile"] is not None:
             compiled = Compiled.from_config(description["compile"])

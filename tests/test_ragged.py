@@ -60,7 +60,7 @@ def padded(values, lengths, left):
 def ragged(x, lengths, left=False):
     """x with the span of each row's steps"""
     first = x.shape[1] - lengths if left else np.zeros_like(lengths)
-    return x, np.stack([first, lengths], axis=1), None, None
+    return x, np.stack([first, lengths], axis=1), None, None, None
 
 
 def predict(net, x, lengths=None, left=False, sequences=True):
@@ -191,10 +191,14 @@ def test_a_batch_without_any_step_changes_nothing(rng):
 def test_spans_that_do_not_fit_are_refused(spans, error, words):
     net = network(stack_of({"op": "lstm"}, True, False))
     with pytest.raises(error, match=words):
-        net.predict_batch((np.zeros((3, T, FEATURES)), np.array(spans), None, None), np.arange(3), np.empty((3, T, 2)))
+        net.predict_batch(
+            (np.zeros((3, T, FEATURES)), np.array(spans), None, None, None), np.arange(3), np.empty((3, T, 2))
+        )
 
 
 def test_a_model_of_vectors_has_no_lengths():
     net = _core.Network("float64", 3, False, False, [{"op": "dense", "units": 2}])
     with pytest.raises(ValueError, match="spans of steps need a model that reads sequences"):
-        net.predict_batch((np.zeros((3, 3)), np.ones((3, 2), np.int64), None, None), np.arange(3), np.empty((3, 2)))
+        net.predict_batch(
+            (np.zeros((3, 3)), np.ones((3, 2), np.int64), None, None, None), np.arange(3), np.empty((3, 2))
+        )

@@ -521,4 +521,4 @@ def test_another_number_of_rows_needs_a_reset(rng):
 def test_the_engine_refuses_states_that_do_not_fit(first, last, error, words):
     network = _core.Network("float64", I, True, False, [{"op": "lstm", "units": 3}])
     with pytest.raises(error, match=words):
-        network.predict_batch((np.zeros((2, T, I)), None, first, last), np.arange(2), np.empty((2, 3)))
+        network.predict_batch((np.zeros((2, T, I)), None, first, last, None), np.arange(2), np.empty((2, 3)))

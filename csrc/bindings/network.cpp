@@ -42,13 +42,14 @@ OpSpec op_spec(const py::dict& d) {
                                      {"flatten", OpKind::flatten},
                                      {"average_pool", OpKind::average_pool},
                                      {"max_pool", OpKind::max_pool},
-                                     {"layer_norm", OpKind::layer_norm}});
+                                     {"layer_norm", OpKind::layer_norm},
+                                     {"handover", OpKind::handover}});
   OpSpec spec{kind};
   if (kind == OpKind::lstm || kind == OpKind::gru || kind == OpKind::simple_rnn) spec.activation = Activation::tanh;
   for (const auto& [key, value] : d) {
     const std::string name = key.cast<std::string>();
     if (name == "op") continue;
-    if (name == "units" || name == "output_dim" || name == "n" || name == "steps")
+    if (name == "units" || name == "output_dim" || name == "n" || name == "steps" || name == "features")
       spec.units = value.cast<Index>();
     else if (name == "return_sequences")
       spec.return_sequences = value.cast<bool>();
@@ -77,6 +78,8 @@ OpSpec op_spec(const py::dict& d) {
       spec.epsilon = value.cast<double>();
     else if (name == "center")
       spec.center = value.cast<bool>();
+    else if (name == "ids_only")
+      spec.ids_only = value.cast<bool>();
     else if (name == "scale")
       spec.scale = value.cast<bool>();
     else
@@ -178,15 +181,19 @@ using OptionalArray = std::optional<py::array>;
 // A Batch of Python's arrays. x is an array, or a tuple that begins with it, in one argument, for pybind11 asks for
 // memory in a call of more than six:
 //
-//   (array, spans, first, last)     spans: int64 [N, 2], the first step and the number of steps of each row, or None
-//                                   first, last: see States, sequences of arrays, or None
+//   (array, spans, first, last, second)     spans: int64 [N, 2], the first step and the number of steps of each row
+//                                           first, last: see States, sequences of arrays
+//                                           second: what the decoder reads
+//
+// each of which may be None.
 class BatchOf {
  public:
   BatchOf(const py::object& x, const IndexArray& index, const py::array* y = nullptr, const OptionalArray& weights = {})
       : index_(index.data()), n_(index.size()), has_y_(y) {
-    const bool more = PyTuple_CheckExact(x.ptr()) && PyTuple_GET_SIZE(x.ptr()) == 4;
+    const bool more = PyTuple_CheckExact(x.ptr()) && PyTuple_GET_SIZE(x.ptr()) == 5;
     const py::handle values = more ? PyTuple_GET_ITEM(x.ptr(), 0) : x.ptr();
-    if (!py::isinstance<py::array>(values)) throw py::type_error("x must be an array, or (array, spans, first, last)");
+    if (!py::isinstance<py::array>(values))
+      throw py::type_error("x must be an array, or (array, spans, first, last, second)");
     x_ = view(py::reinterpret_borrow<py::array>(values), "x");
     if (y) y_ = view(*y, "y");
     if (weights) weights_ = view(*weights, "weights");
@@ -194,9 +201,20 @@ class BatchOf {
     const py::handle spans = PyTuple_GET_ITEM(x.ptr(), 1);
     if (!spans.is_none()) spans_ = spans_of(spans, x_.shape[0]);
     first_ = PyTuple_GET_ITEM(x.ptr(), 2), last_ = PyTuple_GET_ITEM(x.ptr(), 3);
+    const py::handle second = PyTuple_GET_ITEM(x.ptr(), 4);
+    if (second.is_none()) return;
+    if (!py::isinstance<py::array>(second)) throw py::type_error("what the decoder reads must be an array");
+    second_ = view(py::reinterpret_borrow<py::array>(second), "the decoder's x");
   }
-  Batch get() const { return {x_, index_, n_, spans_, has_y_ ? &y_ : nullptr, weights_.data ? &weights_ : nullptr}; }
-  Index steps() const { return x_.ndim > 1 ? x_.shape[1] : 1; }
+  Batch get() const {
+    const auto if_given = [](const ArrayView& array) { return array.data ? &array : nullptr; };
+    return {x_, index_, n_, spans_, has_y_ ? &y_ : nullptr, if_given(weights_), if_given(second_)};
+  }
+  // Of the output, where it has x's
+  Index steps() const {
+    const ArrayView& x = second_.data ? second_ : x_;
+    return x.ndim > 1 ? x.shape[1] : 1;
+  }
 
   // The pointers lie in vectors of this thread, which are kept, so that a batch asks for no memory.
   template <class T>
@@ -243,7 +261,7 @@ class BatchOf {
     return reinterpret_cast<const Span*>(array.data());
   }
 
-  ArrayView x_{}, y_{}, weights_{};
+  ArrayView x_{}, y_{}, weights_{}, second_{};
   const Span* spans_ = nullptr;
   py::handle first_ = Py_None, last_ = Py_None;
   const std::int64_t* index_;
