@@ -131,6 +131,18 @@ void clip_gradients(const OptimizerSpec& spec, const std::vector<T*>& gradients,
 }
 
 template <class T>
+double penalty(const Regularizer& regularizer, Index n, const T* w, T* gradient) {
+  const Index padded = round_up(n, kBlock);
+  std::vector<T> weights(std::size_t(padded), T(0)), g = weights;
+  std::copy_n(w, n, weights.begin());
+  Penalty<T> penalty;
+  penalty.add(regularizer, 0, padded);
+  parallel_for(penalty.tasks(), false, [&](Index task) { penalty.run(task, weights.data(), g.data()); });
+  std::copy_n(g.begin(), n, gradient);
+  return penalty.value();
+}
+
+template <class T>
 void activation(Activation activation, Index n, const T* x, T* y) {
   constexpr Index kChunk = 4096;
   const Index whole = n / kBlock * kBlock;
@@ -154,6 +166,7 @@ void activation(Activation activation, Index n, const T* x, T* y) {
   template double crossentropy(Index, Index, const T*, const ArrayView&, T*);                                       \
   template void optimizer_step(const OptimizerSpec&, std::int64_t, double, Index, T*, const T*,                     \
                                const std::vector<T*>&);                                                             \
+  template double penalty(const Regularizer&, Index, const T*, T*);                                                 \
   template void activation(Activation, Index, const T*, T*);                                                        \
   template void clip_gradients(const OptimizerSpec&, const std::vector<T*>&, const std::vector<Index>&);
 PYRNN_INSTANTIATE(float)

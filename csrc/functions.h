@@ -6,6 +6,7 @@
 
 #include "array.h"
 #include "optimizer.h"
+#include "penalty.h"
 
 namespace pyrnn {
 
@@ -66,6 +67,10 @@ double crossentropy(Index B, Index V, const T* z, const ArrayView& y, T* dz);
 template <class T>
 void optimizer_step(const OptimizerSpec& spec, std::int64_t iterations, double learning_rate, Index n, T* w, const T* g,
                     const std::vector<T*>& slots);
+
+// Penalty's value and gradient of n weights
+template <class T>
+double penalty(const Regularizer& regularizer, Index n, const T* w, T* gradient);
 
 // y = act(x) of n values on their own (no softmax), by the kernels that the layers and gates run
 template <class T>

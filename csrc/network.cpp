@@ -14,6 +14,7 @@ Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
     : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
   place_weights();
   recurrent_ = stack_.with_state();
+  place_penalties();
 }
 
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
@@ -31,6 +32,15 @@ void Network<T>::place_weights() {
       parameter.value = weights_ + at;
       parameter.grad = grads_ + at;
       at += parameter.layout.size();
+    }
+}
+
+template <class T>
+void Network<T>::place_penalties() {
+  for (std::size_t spec = 0; spec < specs_.size(); spec++)
+    for (const auto& [name, regularizer] : specs_[spec].regularizers) {
+      const Parameter<T>& weight = parameter(spec, name);
+      penalty_.add(regularizer, weight.value - weights_, weight.layout.size());
     }
 }
 
@@ -202,11 +212,13 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
   const SharedPass forward_backward(schedule_, batch_, train);
   const auto gradient = [&](Index task) { sum_gradient(gradients, task); };
   const auto add = [&](Index task) { add_pieces(task); };
+  const auto penalize = [&](Index task) { penalty_.run(task, weights_, grads_); };
   const auto prepare = [&](Index task) { optimizer_->prepare(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
   parallel_phases({forward_backward.phase(),
                    {gradients.total * pieces_, gradient},
                    {pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add},
+                   {penalty_.tasks(), penalize},
                    {optimizer_->prepare_tasks(), prepare},
                    {optimizer_->update_tasks(), update},
                    {optimizer_->changes_weights() ? derivations.total : 0, derive}},
@@ -214,6 +226,7 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
   derived_stale_ = false;
   optimizer_->end();
   loss_->means(results);
+  results[0] += penalty_.value();
 }
 
 template <class T>
@@ -271,8 +284,10 @@ void Network<T>::evaluate_batch(Batch batch, const States<T>& states, double* re
     loss_->run(*batch.y, batch.index, share.own_rows(), batch.weights, is_ragged_ ? ragged_.starts() : nullptr);
   };
   const SharedPass pass(schedule_, batch_, evaluate);
-  parallel_phases({pass.phase()}, is_serial());
+  const auto penalize = [&](Index task) { penalty_.run(task, weights_, nullptr); };
+  parallel_phases({pass.phase(), {penalty_.tasks(), penalize}}, is_serial());
   loss_->means(results);
+  results[0] += penalty_.value();
 }
 
 template <class T>

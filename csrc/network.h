@@ -14,6 +14,7 @@
 #include "ops/loss.h"
 #include "optimizer.h"
 #include "parallel.h"
+#include "penalty.h"
 #include "ragged.h"
 #include "schedule.h"
 #include "stack.h"
@@ -44,7 +45,7 @@ class Network {
   Optimizer<T>& optimizer() { return *optimizer_; }
   std::mutex& mutex() { return mutex_; }
 
-  // results: Loss::means, result_count() of them.
+  // results: Loss::means, result_count() of them, and to the loss added the penalty of the weights before the update.
   void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);
   // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
   void finish_training();
@@ -73,6 +74,7 @@ class Network {
   enum class Mode { train, evaluate, predict };
 
   void place_weights();
+  void place_penalties();
   // Checks a batch, puts its rows in order, and plans for it.
   void begin(Mode mode, Batch& batch, const States<T>& states);
   void plan(Mode mode, const Batch& batch);
@@ -112,6 +114,7 @@ class Network {
   T* weights_ = nullptr;
   T* grads_ = nullptr;  // [pieces][n_weights_]; added up, the first is the batch's
   Index n_weights_ = 0;
+  Penalty<T> penalty_;
 
   std::optional<Loss<T>> loss_;
   std::optional<Optimizer<T>> optimizer_;

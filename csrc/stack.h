@@ -1,10 +1,14 @@
 // The ops of a model in order: what its specs become. A Network trains and predicts with one, a Stream steps with one.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "ops/bidirectional.h"
 #include "ops/handover.h"
 #include "ops/input.h"
 #include "ops/op.h"
+#include "penalty.h"
 
 namespace pyrnn {
 
@@ -39,10 +43,11 @@ struct OpSpec {
   Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru
   double rate = 0;                                        // of dropout
   std::uint64_t seed = 0;
-  bool per_sequence = false;         // of dropout
-  double epsilon = 0;                // of layer_norm
-  bool center = true, scale = true;  // of layer_norm
-  bool ids_only = false;             // of handover's second input
+  bool per_sequence = false;                             // of dropout
+  double epsilon = 0;                                    // of layer_norm
+  bool center = true, scale = true;                      // of layer_norm
+  bool ids_only = false;                                 // of handover's second input
+  std::map<std::string, Regularizer> regularizers = {};  // of weights, by their names
 };
 
 template <class T>

@@ -189,6 +189,17 @@ def moving_average(average: Floats, w: Floats, momentum: float, step: int) -> Fl
     return momentum * average + (1 - momentum) * w
 
 
+def penalty(w: Floats, l1: float, l2: float) -> tuple[float, Floats]:
+    """l1 sum |w| + l2 sum w^2, which a regularizer adds to the loss, and its gradient by w of any shape (Zou & Hastie 2005, section 2.1).
+
+    The gradient is that of the loss before it is clipped. |w| has none at 0, and 0 is taken.
+
+    >>> penalty(np.array([3.0, 0.0, -4.0]), 1.0, 0.5)
+    (19.5, array([ 4.,  0., -5.]))
+    """
+    return float(l1 * np.abs(w).sum() + l2 * (w**2).sum()), l1 * np.sign(w) + 2 * l2 * w
+
+
 def clip_by_norm(gradients: list[Floats], clipnorm: float) -> list[Floats]:
     """Every gradient times min(1, clipnorm / norm) with its own norm: Pascanu et al. 2013, algorithm 1, for each tensor.
 

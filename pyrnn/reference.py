@@ -23,6 +23,7 @@ from ._reference_optimizers import decay_weights as decay_weights
 from ._reference_optimizers import lion_step as lion_step
 from ._reference_optimizers import moving_average as moving_average
 from ._reference_optimizers import nadam_step as nadam_step
+from ._reference_optimizers import penalty as penalty
 from ._reference_optimizers import rmsprop_step as rmsprop_step
 from ._reference_optimizers import sgd_step as sgd_step
 

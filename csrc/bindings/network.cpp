@@ -82,6 +82,9 @@ OpSpec op_spec(const py::dict& d) {
       spec.ids_only = value.cast<bool>();
     else if (name == "scale")
       spec.scale = value.cast<bool>();
+    else if (name == "regularizers")
+      for (const auto& [weight, factors] : value.cast<std::map<std::string, std::pair<double, double>>>())
+        spec.regularizers[weight] = {factors.first, factors.second};
     else
       throw py::value_error("op " + d["op"].cast<std::string>() + " has no option " + name);
   }

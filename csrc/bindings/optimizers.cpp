@@ -4,6 +4,7 @@
 
 #include "../functions.h"
 #include "arrays.h"
+#include "functions.h"
 
 namespace pyrnn {
 
@@ -114,6 +115,20 @@ py::list clip_of(const OptimizerSpec& spec, const std::vector<py::array>& gradie
   return py::cast(copies);
 }
 
+template <class T>
+py::tuple penalty_of(const Regularizer& regularizer, const py::array& w) {
+  const T* weights = values<T>(w, "w", shape_of(w));
+  auto gradient = new_array<T>(shape_of(w));
+  T* to = data(gradient);
+  const Index n = w.size();
+  double value;
+  {
+    py::gil_scoped_release release;
+    value = penalty(regularizer, n, weights, to);
+  }
+  return py::make_tuple(value, gradient);
+}
+
 // A function of gradients and a limit, which is one of the spec's
 auto clip_by(double OptimizerSpec::* limit) {
   return [limit](const std::vector<py::array>& gradients, double value) {
@@ -139,6 +154,12 @@ void bind_optimizer_functions(py::module_& m) {
         "epsilon"_a);
   m.def("adagrad_step", &adagrad_step, "w"_a, "g"_a, "accumulator"_a, "learning_rate"_a, "epsilon"_a);
   m.def("lion_step", &lion_step, "w"_a, "g"_a, "m"_a, "learning_rate"_a, "beta_1"_a, "beta_2"_a);
+  m.def(
+      "penalty",
+      [](const py::array& w, double l1, double l2) {
+        return PYRNN_BY_DTYPE(w, "w", penalty_of)(Regularizer{l1, l2}, w);
+      },
+      "w"_a, "l1"_a, "l2"_a);
   m.def("clip_by_norm", clip_by(&OptimizerSpec::clipnorm), "gradients"_a, "clipnorm"_a);
   m.def("clip_by_value", clip_by(&OptimizerSpec::clipvalue), "gradients"_a, "clipvalue"_a);
   m.def("clip_by_global_norm", clip_by(&OptimizerSpec::global_clipnorm), "gradients"_a, "clipnorm"_a);

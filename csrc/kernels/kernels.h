@@ -186,6 +186,8 @@ struct Kernels {
   void (*adagrad)(const UpdateRule<T>&, Index n, T* w, const T* g, T* accumulator);
   void (*lion)(const UpdateRule<T>&, Index n, T* w, const T* g, T* m);
   double (*sum_of_squares)(Index n, const T* x);
+  // Sum over n of l1 |w| + l2 w^2; its gradient l1 sign(w) + 2 l2 w is added to g, unless that is null
+  double (*penalty)(Index n, double l1, double l2, const T* w, T* g);
   void (*scale)(Index n, T factor, T* x);
   // x to [-limit, limit]; NaN stays NaN
   void (*clip)(Index n, T limit, T* x);

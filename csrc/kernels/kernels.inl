@@ -69,6 +69,7 @@ constexpr Kernels<T> table() {
           adagrad<T>,
           lion<T>,
           sum_of_squares<T>,
+          penalty<T>,
           scale<T>,
           clip<T>,
           shrink<T>,

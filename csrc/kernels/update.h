@@ -106,6 +106,25 @@ static double sum_of_squares(Index n, const T* x) {
   return sum_block(partial);
 }
 
+// The sum as that of squares. The sign of 0 is 0, so that padding stays zero; of NaN it is NaN.
+template <class T>
+static double penalty(Index n, double l1, double l2, const T* w, T* g) {
+  double partial[kBlock] = {};
+  for (Index i = 0; i < n; i += kBlock)
+    for (Index j = 0; j < kBlock; j++) {
+      const double size = w[i + j] < 0 ? -double(w[i + j]) : double(w[i + j]);
+      partial[j] += size * (l1 + l2 * size);
+    }
+  const Vec<T> step = set1(T(l1)), zero = {};
+  const T slope = T(2 * l2);
+  for (Index i = 0; g && i < n; i += kLanes<T>) {
+    const Vec<T> weight = load(w + i);
+    const Vec<T> sign_step = weight > zero ? step : weight < zero ? -step : weight;
+    store(g + i, load(g + i) + sign_step + weight * slope);
+  }
+  return sum_block(partial);
+}
+
 template <class T>
 static void scale(Index n, T factor, T* x) {
   for (Index i = 0; i < n; i += kLanes<T>) store(x + i, load(x + i) * factor);

@@ -286,6 +286,11 @@ OpSpec layer_norm() {
   return spec;
 }
 
+OpSpec regularized(OpSpec spec, const char* weight) {
+  spec.regularizers[weight] = {0.01, 0.02};
+  return spec;
+}
+
 std::vector<Case> cases() {
   OptimizerSpec adam{OptimizerKind::adam}, rmsprop{OptimizerKind::rmsprop}, sgd{OptimizerKind::sgd};
   adam.global_clipnorm = 0.5;
@@ -297,8 +302,8 @@ std::vector<Case> cases() {
        {19, true, true},
        7,
        true,
-       {op(OpKind::embedding, 21), lstm(33, true), dropout(0.3), lstm(17, false),
-        with(op(OpKind::dense, 19), Activation::softmax)},
+       {regularized(op(OpKind::embedding, 21), "embeddings"), regularized(lstm(33, true), "kernel"), dropout(0.3),
+        lstm(17, false), with(op(OpKind::dense, 19), Activation::softmax)},
        {{0, "embeddings"},
         {1, "kernel"},
         {1, "recurrent_kernel"},
