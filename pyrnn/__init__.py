@@ -27,6 +27,7 @@ from . import metrics as metrics
 from . import models as models
 from . import optimizers as optimizers
 from . import preprocessing as preprocessing
+from . import regularizers as regularizers
 from . import schedules as schedules
 from . import streaming as streaming
 from . import text as text

@@ -44,8 +44,14 @@ def plan_ops(layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], list[int]]:
         indices.append(len(ops))
         vanishes = isinstance(layer, Masking) or (isinstance(layer, OneHot) and following and following.takes_ids)
         if following is None or not vanishes:
-            ops.append(layer.op())
+            ops.append({**layer.op(), "regularizers": penalties(layer)})
     return ops, indices
+
+
+def penalties(layer: Layer) -> dict[str, tuple[float, float]]:
+    """By the weights' names the factors l1 and l2 of those that have a regularizer."""
+    specs = [(spec.name, spec.regularizer) for spec in layer.weight_specs]
+    return {name: (regularizer.l1, regularizer.l2) for name, regularizer in specs if regularizer is not None}
 
 
 def build_network(layers: Sequence[Layer], dtype: str) -> Network:

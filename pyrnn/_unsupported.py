@@ -16,7 +16,7 @@ _THREADS = "the engine shares out each batch by itself, see pyrnn.set_num_thread
 _COMPILED = "the engine is compiled already"
 _IN_MEMORY = "cut x and y to the samples that are meant"
 _CONSTRAINT = "change the weights in a callback, with layer.set_weights"
-_REGULARIZER = "let the optimizer shrink weights, with weight_decay="
+_REGULARIZER = "give it to a layer that has this weight"
 _NO_ADAPTER = "all of the weights are trained"
 _TABLE = "print what you want to see of model.layers"
 

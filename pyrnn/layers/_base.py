@@ -10,6 +10,7 @@ from .. import _random
 from .._checks import refuse_unknown, shape_text, whole
 from .._registry import Configured, serialize, snake_case
 from ..initializers import Initializer
+from ..regularizers import Regularizer
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -94,6 +95,7 @@ class WeightSpec(NamedTuple):
     name: str
     shape: tuple[int, ...]
     initializer: Initializer
+    regularizer: Regularizer | None = None
 
 
 class Weight:
@@ -294,3 +296,8 @@ class Layer(Configured):
 
 def config_with_initializers(layer: Layer, *names: str) -> dict[str, Any]:
     return {name: serialize(getattr(layer, name)) for name in names}
+
+
+def config_with_regularizers(layer: Layer, *names: str) -> dict[str, Any]:
+    given = {name: getattr(layer, name) for name in names}
+    return {name: None if regularizer is None else serialize(regularizer) for name, regularizer in given.items()}

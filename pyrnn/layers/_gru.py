@@ -53,8 +53,8 @@ class GRU(RecurrentLayer):
         self.reset_after = flag("GRU", "reset_after", reset_after)
 
     def bias_spec(self) -> WeightSpec:
-        width = 3 * self.units
-        return WeightSpec("bias", (2, width) if self.reset_after else (width,), self.bias_initializer)
+        spec = super().bias_spec()
+        return spec._replace(shape=(2, *spec.shape)) if self.reset_after else spec
 
     def cell_options(self) -> dict[str, Any]:
         return {"recurrent_activation": self.recurrent_activation, "reset_after": self.reset_after}

@@ -70,8 +70,8 @@ class LSTM(RecurrentLayer):
         self.unit_forget_bias = flag("LSTM", "unit_forget_bias", unit_forget_bias)
 
     def bias_spec(self) -> WeightSpec:
-        name, shape, initializer = super().bias_spec()
-        return WeightSpec(name, shape, _ForgetBias(initializer) if self.unit_forget_bias else initializer)
+        spec = super().bias_spec()
+        return spec._replace(initializer=_ForgetBias(spec.initializer)) if self.unit_forget_bias else spec
 
     def cell_options(self) -> dict[str, Any]:
         return {"recurrent_activation": self.recurrent_activation}

@@ -6,12 +6,15 @@ from .. import _random
 from .._checks import choice, flag, whole
 from .._registry import snake_case
 from ..initializers import get as get_initializer
-from ._base import Layer, Shape, WeightSpec, config_with_initializers
+from ..regularizers import get as get_regularizer
+from ._base import Layer, Shape, WeightSpec, config_with_initializers, config_with_regularizers
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 CELL_ACTIVATIONS = ("hard_sigmoid", "linear", "relu", "sigmoid", "tanh")
+
+_REGULARIZERS = ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer")
 
 
 def cell_activation(owner: str, argument: str, given: object) -> str:
@@ -26,6 +29,9 @@ class RecurrentOptions(TypedDict, total=False):
     return_state: bool
     go_backwards: bool
     stateful: bool
+    kernel_regularizer: object
+    recurrent_regularizer: object
+    bias_regularizer: object
     seed: int | None
     name: str | None
     input_shape: tuple[int | None, ...] | None
@@ -41,6 +47,8 @@ class RecurrentLayer(Layer):
     - `stateful`: row i of a batch begins in the state in which row i of the batch before ended, in training and out of it, until
       `reset_state` of the layer or the model. Batches may have any number of rows, but the same from reset to reset.
     - `go_backwards`: x is read from its last step to its first, and the outputs stand in that order.
+    - `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`: the penalties of these weights, None, that are part of the
+      loss; see `pyrnn.regularizers`. The recurrent one is of `recurrent_kernel`, that of a GRU's bias of both rows.
     - `seed`: starts a stream of this layer's own for the initial weights, in place of `pyrnn.utils.set_random_seed`'s.
     - `name`, and `input_shape` of a first layer, (T, I), as every layer.
 
@@ -76,11 +84,13 @@ class RecurrentLayer(Layer):
         self.return_state = flag(owner, "return_state", options.get("return_state", False))
         self.stateful = flag(owner, "stateful", options.get("stateful", False))
         self.go_backwards = flag(owner, "go_backwards", options.get("go_backwards", False))
+        kernel, recurrent, bias = (get_regularizer(options.get(name), f"{owner}: {name}") for name in _REGULARIZERS)
+        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = kernel, recurrent, bias
         seed = options.get("seed")
         self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
 
     def bias_spec(self) -> WeightSpec:
-        return WeightSpec("bias", (self.gates * self.units,), self.bias_initializer)
+        return WeightSpec("bias", (self.gates * self.units,), self.bias_initializer, self.bias_regularizer)
 
     def cell_options(self) -> dict[str, Any]:
         """The cell's own options, by the names that Keras and the engine both have for them."""
@@ -103,8 +113,8 @@ class RecurrentLayer(Layer):
     def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
         features, width = input_shape[2] or 0, self.gates * self.units
         specs = [
-            WeightSpec("kernel", (features, width), self.kernel_initializer),
-            WeightSpec("recurrent_kernel", (self.units, width), self.recurrent_initializer),
+            WeightSpec("kernel", (features, width), self.kernel_initializer, self.kernel_regularizer),
+            WeightSpec("recurrent_kernel", (self.units, width), self.recurrent_initializer, self.recurrent_regularizer),
         ]
         return [*specs, self.bias_spec()] if self.use_bias else specs
 
@@ -129,6 +139,7 @@ class RecurrentLayer(Layer):
             "activation": self.activation,
             "use_bias": self.use_bias,
             **config_with_initializers(self, "kernel_initializer", "recurrent_initializer", "bias_initializer"),
+            **config_with_regularizers(self, *_REGULARIZERS),
             "return_sequences": self.return_sequences,
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,

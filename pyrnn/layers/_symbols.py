@@ -4,7 +4,8 @@ from typing import Any
 
 from .._checks import flag, whole
 from ..initializers import get as get_initializer
-from ._base import Layer, Shape, WeightSpec, config_with_initializers
+from ..regularizers import get as get_regularizer
+from ._base import Layer, Shape, WeightSpec, config_with_initializers, config_with_regularizers
 
 
 class OneHot(Layer):
@@ -43,7 +44,8 @@ class OneHot(Layer):
 class Embedding(Layer):
     """Integer ids [N, T], 0 ... input_dim - 1, as rows of a learnt table: [N, T, output_dim]. It must be the first layer.
 
-    Weight: embeddings [input_dim, output_dim]. `input_length` T, as in Keras 2, is `input_shape=(T,)`.
+    Weight: embeddings [input_dim, output_dim], of which `embeddings_regularizer`, one of `pyrnn.regularizers`, counts every row,
+    also those of ids that a batch has not. `input_length` T, as in Keras 2, is `input_shape=(T,)`.
 
     With `mask_zero`, id 0 is padding, at a row's beginning or end: such a step is skipped, as `Masking` skips one.
 
@@ -58,6 +60,7 @@ class Embedding(Layer):
         input_dim: int,
         output_dim: int,
         embeddings_initializer: object = "uniform",
+        embeddings_regularizer: object = None,
         *,
         mask_zero: bool = False,
         input_length: int | None = None,
@@ -74,6 +77,7 @@ class Embedding(Layer):
         self.output_dim = whole("Embedding", "output_dim", output_dim)
         self.mask_zero = flag("Embedding", "mask_zero", mask_zero)
         self.embeddings_initializer = get_initializer(embeddings_initializer, "Embedding: embeddings_initializer")
+        self.embeddings_regularizer = get_regularizer(embeddings_regularizer, "Embedding: embeddings_regularizer")
 
     @property
     def num_symbols(self) -> int:
@@ -85,7 +89,8 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
-        return [WeightSpec("embeddings", (self.input_dim, self.output_dim), self.embeddings_initializer)]
+        shape = (self.input_dim, self.output_dim)
+        return [WeightSpec("embeddings", shape, self.embeddings_initializer, self.embeddings_regularizer)]
 
     def op(self) -> dict[str, Any]:
         return {"op": "embedding", "output_dim": self.output_dim}
@@ -96,5 +101,6 @@ class Embedding(Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             **config_with_initializers(self, "embeddings_initializer"),
+            **config_with_regularizers(self, "embeddings_regularizer"),
             "mask_zero": self.mask_zero,
         }
