@@ -18,7 +18,7 @@ bool is_recurrent(const OpSpec& spec) {
 }
 
 template <class T>
-Op<T>* one_direction(Index inputs, const OpSpec& spec) {
+std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
   const RecurrentSpec cell{inputs,
                            spec.units,
                            spec.return_sequences,
@@ -26,19 +26,19 @@ Op<T>* one_direction(Index inputs, const OpSpec& spec) {
                            spec.go_backwards,
                            spec.activation,
                            spec.recurrent_activation};
-  if (spec.kind == OpKind::lstm) return new Lstm<T>(cell);
-  if (spec.kind == OpKind::simple_rnn) return new SimpleRnn<T>(cell);
-  if (spec.reset_after) return new Gru<T>(cell);
-  return new GruResetBefore<T>(cell);
+  if (spec.kind == OpKind::lstm) return std::make_unique<Lstm<T>>(cell);
+  if (spec.kind == OpKind::simple_rnn) return std::make_unique<SimpleRnn<T>>(cell);
+  if (spec.reset_after) return std::make_unique<Gru<T>>(cell);
+  return std::make_unique<GruResetBefore<T>>(cell);
 }
 
 template <class T>
-Op<T>* recurrent(Index inputs, const OpSpec& spec) {
+OpPtr<T> recurrent(Index inputs, const OpSpec& spec) {
   if (!spec.bidirectional) return one_direction<T>(inputs, spec);
   OpSpec backward = spec;
   backward.go_backwards = !spec.go_backwards;
-  return new Bidirectional<T>(OpPtr<T>(one_direction<T>(inputs, spec)), OpPtr<T>(one_direction<T>(inputs, backward)),
-                              spec.units, spec.merge);
+  return std::make_unique<Bidirectional<T>>(one_direction<T>(inputs, spec), one_direction<T>(inputs, backward),
+                                            spec.units, spec.merge);
 }
 
 Index positive(Index n, const char* what) {
@@ -80,7 +80,7 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
     case OpKind::simple_rnn:
       if (!sequence) throw std::invalid_argument("Network: a recurrent op needs a sequence [B, T, F], got [B, F]");
       positive(spec.units, "units of a recurrent op");
-      add(recurrent<T>(features, spec));
+      ops.push_back(recurrent<T>(features, spec));
       features = spec.bidirectional && spec.merge == Merge::concat ? 2 * spec.units : spec.units;
       sequence = spec.return_sequences;
       if (spec.bidirectional) whole_sequence = "Bidirectional";

@@ -44,8 +44,9 @@ def by_reference(model, x, cell, sequences, merge_mode, **options):
 @pytest.mark.parametrize("merge_mode", MERGE)
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize(("cell", "options"), CELLS)
-def test_outputs_and_gradients(rng, cell, options, sequences, merge_mode):
-    model = model_of(cell, sequences, merge_mode, **options)
+@pytest.mark.parametrize("units", [19, 32])  # those of whole cache lines work in the place of the concatenation
+def test_outputs_and_gradients(rng, cell, options, sequences, merge_mode, units):
+    model = model_of(cell, sequences, merge_mode, units=units, **options)
     x = rng.normal(size=(40, 6, 5))
     expected = by_reference(model, x, cell, sequences, merge_mode, **options)
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-11, atol=1e-12)
@@ -95,11 +96,15 @@ def test_goldens(case, dtype):
 
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("merge_mode", ["concat", "mul"])
-def test_ragged_rows_are_as_if_alone_and_threads_change_nothing(rng, sequences, merge_mode):
-    op = {"op": "lstm", "units": 19, "return_sequences": sequences, "bidirectional": merge_mode}
+@pytest.mark.parametrize("units", [19, 32])
+@pytest.mark.parametrize("some_short", [False, True])
+def test_ragged_rows_are_as_if_alone_and_threads_change_nothing(rng, sequences, merge_mode, units, some_short):
+    op = {"op": "lstm", "units": units, "return_sequences": sequences, "bidirectional": merge_mode}
     weights = [(i, f"{way}_{name}") for i in (0, 1) for way in ("forward", "backward")
                for name in ("kernel", "recurrent_kernel", "bias")]  # fmt: skip
     lengths = np.array([5, 0, 7, 1, 5, 7, 2, 0, 3, 6, 4, 1, 7] * 4)
+    given = lambda x: ragged(x, lengths) if some_short else x
+    lengths = lengths if some_short else np.full(52, 7)
     x = rng.normal(size=(52, 7, 3))
     y = rng.normal(size=(52, 7, 2) if sequences else (52, 2))
 
@@ -114,7 +119,7 @@ def test_ragged_rows_are_as_if_alone_and_threads_change_nothing(rng, sequences, 
         return net
 
     out = np.empty(y.shape)
-    network().predict_batch(ragged(x, lengths), np.arange(52), out)
+    network().predict_batch(given(x), np.arange(52), out)
     for row, length in enumerate(lengths):
         if length:
             alone = np.empty((1, length, 2) if sequences else (1, 2))
@@ -125,7 +130,7 @@ def test_ragged_rows_are_as_if_alone_and_threads_change_nothing(rng, sequences, 
         _core.set_num_threads(threads)
         net = network()
         net.set_schedule(schedule)
-        losses = [net.train_batch(ragged(x, lengths), y, np.arange(52), 0.01)[0] for _ in range(2)]
+        losses = [net.train_batch(given(x), y, np.arange(52), 0.01)[0] for _ in range(2)]
         return [np.array(losses), *(net.get_weight(*w) for w in weights)]
 
     try:

@@ -5,7 +5,7 @@
 namespace pyrnn {
 
 template <class T>
-Bidirectional<T>::Bidirectional(OpPtr<T> forward, OpPtr<T> backward, Index units, Merge merge)
+Bidirectional<T>::Bidirectional(Way forward, Way backward, Index units, Merge merge)
     : forward_(std::move(forward)), backward_(std::move(backward)), units_(units), merge_(merge) {
   for (const auto& [op, prefix] : {std::pair{forward_.get(), "forward_"}, std::pair{backward_.get(), "backward_"}})
     for (Parameter<T> parameter : op->parameters) {
@@ -17,18 +17,46 @@ Bidirectional<T>::Bidirectional(OpPtr<T> forward, OpPtr<T> backward, Index units
 template <class T>
 Signal<T> Bidirectional<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) {
   auto given = this->parameters.begin();  // where the network has placed them
-  for (Op<T>* op : {forward_.get(), backward_.get()})
+  for (Recurrent<T>* op : {forward_.get(), backward_.get()})
     for (Parameter<T>& parameter : op->parameters) {
       parameter.value = given->value, parameter.grad = given->grad;
       ++given;
     }
   in_ = in;
-  dx_ = in.wants_grad ? signal_array(in, plan, memory) : RowArray<T>{};
-  Signal<T> to_backward = in;
-  to_backward.grad = dx_;
+  const bool sequences = !forward_->ends_sequence();
+  side_by_side_ = sequences && !in.active && merge_ == Merge::concat && units_ % kBlock == 0;
+  if (side_by_side_) return plan_side_by_side(in, plan, memory);
+  forward_->place_output({}, {}, false);
+  backward_->place_output({}, {}, true);
   of_forward_ = forward_->plan(in, plan, memory);
-  of_backward_ = backward_->plan(to_backward, plan, memory);
+  of_backward_ = backward_->plan(in, plan, memory);
   return out_ = new_signal(of_forward_, merge_ == Merge::concat ? 2 * units_ : units_, true, plan, memory);
+}
+
+// One array has the states of both, step t of forward beside the step of backward that reads the same x, and room for
+// both states before a first step.
+template <class T>
+Signal<T> Bidirectional<T>::plan_side_by_side(const Signal<T>& in, const Plan& plan, Planner& memory) {
+  const Index steps = in.steps;
+  out_ = Signal<T>{};
+  out_.steps = steps;
+  out_.sequence = true;
+  out_.features = 2 * units_;
+  out_.wants_grad = plan.training;
+  const RowArray<T> h = row_array<T>(memory, plan.batch, plan.height, steps + 2, out_.stride());
+  out_.data = h.from(1);
+  if (plan.training) out_.grad = signal_array(out_, plan, memory);
+  const auto from_last = [&](const RowArray<T>& rows, Index n) {
+    RowArray<T> back = rows.from(n - 1, units_);
+    back.step = -back.step;
+    return back;
+  };
+  const RowArray<T> none;
+  forward_->place_output(h, out_.grad, false);
+  backward_->place_output(from_last(h, steps + 2), plan.training ? from_last(out_.grad, steps) : none, true);
+  forward_->plan(in, plan, memory);
+  backward_->plan(in, plan, memory);
+  return out_;
 }
 
 template <class T>
@@ -44,6 +72,7 @@ template <class T>
 void Bidirectional<T>::forward(const Share& share) {
   forward_->forward(share);
   backward_->forward(share);
+  if (side_by_side_) return;
   share.part.wait();
   merge(share.own_rows());
 }
@@ -103,17 +132,13 @@ void Bidirectional<T>::split_gradient(Rows rows) {
 
 template <class T>
 void Bidirectional<T>::backward(const Share& share) {
-  split_gradient(share.own_rows());
-  share.part.wait();
-  forward_->backward(share);
-  backward_->backward(share);
-  if (!in_.wants_grad) return;
-  share.part.wait();
-  for (Index t = 0; t < in_.stored_steps(); t++) {
-    const Rows rows = in_.rows_at(t, share.own_rows());
-    kernels<T>().add(rows.count(), in_.width(), dx_.at(t, rows.begin), in_.stride(), in_.grad.at(t, rows.begin),
-                     in_.stride());
+  if (!side_by_side_) {
+    split_gradient(share.own_rows());
+    share.part.wait();
   }
+  forward_->backward(share);
+  share.part.wait();  // dx of both is one sum
+  backward_->backward(share);
 }
 
 template <class T>

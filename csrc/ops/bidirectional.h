@@ -2,7 +2,7 @@
 // merged step by step of the sequence.
 #pragma once
 
-#include "op.h"
+#include "recurrent.h"
 
 namespace pyrnn {
 
@@ -11,8 +11,10 @@ enum class Merge : int { concat, sum, mul, ave };
 template <class T>
 class Bidirectional : public Op<T> {
  public:
-  // `forward` and `backward` are recurrent ops of `units` that differ in their direction alone.
-  Bidirectional(OpPtr<T> forward, OpPtr<T> backward, Index units, Merge merge);
+  using Way = std::unique_ptr<Recurrent<T>>;
+
+  // `forward` and `backward` are ops of `units` that differ in their direction alone.
+  Bidirectional(Way forward, Way backward, Index units, Merge merge);
 
   bool takes_repeated() const override { return true; }
   bool takes_ids() const override { return true; }
@@ -44,17 +46,18 @@ class Bidirectional : public Op<T> {
   // body(t, row, step of the backward op's output that belongs to step t of the sequence)
   template <class F>
   void each_step(Rows rows, const F& body) const;
+  Signal<T> plan_side_by_side(const Signal<T>& in, const Plan& plan, Planner& memory);
   void merge(Rows rows);
   void split_gradient(Rows rows);
 
   Index per_op() const { return forward_->states(); }
   Op<T>& of(Index state) const { return state < per_op() ? *forward_ : *backward_; }
 
-  OpPtr<T> forward_, backward_;
+  Way forward_, backward_;
   Index units_;
   Merge merge_;
   Signal<T> in_, out_, of_forward_, of_backward_;
-  RowArray<T> dx_;  // of the backward op, to be added
+  bool side_by_side_ = false;  // both ops work in the place of the merged output: nothing is copied
 };
 
 }  // namespace pyrnn

@@ -7,10 +7,21 @@ namespace pyrnn {
 
 template <class T>
 Recurrent<T>::Recurrent(const RecurrentSpec& spec, const CellShape& cell)
-    : spec_(spec), cell_(cell), panels_(divide_up(spec.units, cell.units_per_panel)) {
+    : spec_(spec),
+      cell_(cell),
+      panels_(divide_up(spec.units, cell.units_per_panel)),
+      h_stride_(row_stride<T>(spec.units)) {
   const Index I = spec.inputs, H = spec.units, G = cell.gates, block = cell.units_per_panel;
   this->parameters.push_back({"kernel", {I, G * H}, {I, G, H, block, cell.x_places}});
   this->parameters.push_back({"recurrent_kernel", {H, G * H}, {H, G, H, block, cell.h_places}});
+}
+
+template <class T>
+void Recurrent<T>::place_output(const RowArray<T>& h, const RowArray<T>& grad, bool adds_dx) {
+  placed_h_ = h, placed_grad_ = grad;
+  adds_dx_ = adds_dx;
+  placed_ = h.stride;
+  h_stride_ = placed_ ? h.stride : row_stride<T>(spec_.units);
 }
 
 template <class T>
@@ -23,7 +34,7 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   keeps_h_ = training_ || (spec_.return_sequences && !streaming_);
 
   x_ = in_order(in.data), dx_ = in_order(in.grad), ids_ = in_order(in.ids);
-  if (spec_.go_backwards && in.active) {  // each row from its own last step: into copies
+  if (copies_input()) {
     if (in.symbols)
       ids_ = row_array<std::int32_t>(memory, batch_, plan.height, steps_, 1);
     else
@@ -32,7 +43,7 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   }
   const auto rows = [&](Index steps, Index stride) { return row_array<T>(memory, batch_, plan.height, steps, stride); };
   gates_ = rows(training_ ? steps_ * panels_ : together_ || keeps_gates() ? panels_ : 1, kPanel);
-  if (!streaming_) h_ = rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
+  if (!streaming_) h_ = placed_ ? placed_h_ : rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
   plan_cell(training_ ? steps_ + 1 : 1, plan, memory);
   projected_ = in.repeated ? rows(panels_, cell_.x_width) : RowArray<T>{};
   dgates_sum_ = in.repeated && training_ ? rows(panels_, kPanel) : RowArray<T>{};
@@ -49,7 +60,7 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   else if (!memory.counting())
     out_.data = h_.from(spec_.return_sequences ? 1 : keeps_h_ ? steps_ : steps_ % 2);
   out_.wants_grad = training_;
-  if (training_) out_.grad = signal_array(out_, plan, memory);
+  if (training_) out_.grad = placed_ ? placed_grad_ : signal_array(out_, plan, memory);
 
   if (training_ && !derived_.size()) {
     const Index h_panels = divide_up(h_width(), kPanel), x_panels = in.wants_grad ? divide_up(in.width(), kPanel) : 0;
@@ -73,7 +84,7 @@ void Recurrent<T>::forward(const Share& share) {
       for (Index r = rows.begin; r < rows.end; r++) std::fill_n(Recurrent::state_at(0, 0, r, p), columns(p), T(0));
     if (in_.repeated) project(p, rows);
   }
-  if (spec_.go_backwards && in_.active) {
+  if (copies_input()) {
     reverse_input(share.own_rows());
     share.part.wait();
   }
@@ -126,7 +137,10 @@ template <class T>
 void Recurrent<T>::reverse_input_gradient(Rows rows) {
   for (Index r = rows.begin; r < rows.end; r++)
     for (Index t = 0, n = in_.steps_of(r); t < n; t++)
-      std::copy_n(dx_.at(t, r), in_.width(), in_.grad.at(n - 1 - t, r));
+      if (T* dx = in_.grad.at(n - 1 - t, r); adds_dx_)
+        kernels<T>().add(1, in_.width(), dx_.at(t, r), 0, dx, 0);
+      else
+        std::copy_n(dx_.at(t, r), in_.width(), dx);
 }
 
 // The part of the products that comes from x, into its columns of panel p
@@ -235,7 +249,7 @@ void Recurrent<T>::backward(const Share& share) {
     share.part.wait();  // before step t - 1 reads dh_{t-1}
   }
   if (in_.wants_grad) input_gradient(share);
-  if (in_.wants_grad && spec_.go_backwards && in_.active) {
+  if (in_.wants_grad && copies_input()) {
     share.part.wait();
     reverse_input_gradient(share.own_rows());
   }
@@ -289,7 +303,9 @@ void Recurrent<T>::input_gradient(const Share& share) {
         dz + cell_.x_column,   kPanel, kernel_t_ + q * height * kPanel, kPanel, cell_.x_width, panels_, gates_.step,
         cell_.x_width * kPanel};
     T* dx = (in_.repeated ? in_.grad : dx_).at(t, first) + q * kPanel;
-    kernels<T>().gemm({rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()});
+    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()};
+    if (adds_dx_ && !copies_input()) g.kept = g.columns;
+    kernels<T>().gemm(g);
   }
 }
 

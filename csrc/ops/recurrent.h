@@ -46,6 +46,11 @@ class Recurrent : public Op<T> {
   void set_iteration(std::uint32_t iteration) override { turn_ = iteration; }
   Index step_parts() const override { return panels_; }
 
+  // For one of two ops on a sequence, before plan. `h` is where all of h goes, from the state before the first step on,
+  // and `grad` where the outputs' gradients come from; without a stride, into memory of its own. adds_dx: dx is added
+  // to what is there.
+  void place_output(const RowArray<T>& h, const RowArray<T>& grad, bool adds_dx);
+
   Index states() const override { return 1; }
   Index state_units() const override { return spec_.units; }
   void use_state(const StateUse& use) override;
@@ -56,7 +61,7 @@ class Recurrent : public Op<T> {
   void place_state(Index batch, Index height, Planner& memory) override;
 
   Index panels() const { return panels_; }
-  Index h_stride() const { return row_stride<T>(spec_.units); }
+  Index h_stride() const { return h_stride_; }
   // Saved state of panel p from a row on: [rows, kPanel] gates (gradients of the products after backward), and of all
   // panels [rows, h_stride] h. Slot t of h is the state before step t. In inference two slots of h serve all steps, and
   // one of gates, or one for each panel where threads share them.
@@ -128,6 +133,9 @@ class Recurrent : public Op<T> {
   Index batch_ = 0, steps_ = 0;
   Index turn_ = 0;  // of the first step
   bool training_ = false, together_ = false, streaming_ = false, keeps_h_ = false;
+  Index h_stride_;
+  RowArray<T> placed_h_, placed_grad_;
+  bool placed_ = false, adds_dx_ = false;
   RowArray<T> gates_, h_;      // the steps of gates_ are (t, panel)
   RowArray<T> dh0_, dh_last_;  // gradients of the states before the first and after the last step
   RowArray<T> projected_;      // [panel][rows, x_width]: x W + b of a repeated input, computed once
@@ -137,6 +145,7 @@ class Recurrent : public Op<T> {
   Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
   void project(Index p, Rows rows);
   void input_gradient(const Share& share);
+  bool copies_input() const { return spec_.go_backwards && in_.active; }  // each row from its own last step
   void reverse_input(Rows rows);
   void reverse_input_gradient(Rows rows);
   void finish(Rows rows);
