@@ -1,0 +1,96 @@
+"""Truncated backpropagation through time: long sequences in chunks, the state carried on."""
+
+import numpy as np
+import pytest
+
+import pyrnn
+from pyrnn import Sequential, _core, layers
+from pyrnn._batches import Batch, Data
+from pyrnn._states import ContinuedBatches, States
+from tests.test_states import I, T, cells, model_of, nested, twin
+
+
+@cells
+@pytest.mark.parametrize("ragged", [False, True])
+def test_chunks_are_batches_that_continue_each_other(cell, options, ragged, rng):
+    model = model_of(cell, options)
+    other = twin(model)
+    x, y, weights = rng.normal(size=(5, T, I)), rng.normal(size=(5, T, 2)), rng.uniform(0.5, 2, size=(5, T))
+    lengths = np.array([5, 0, T, 2, 4]) if ragged else np.full(5, T)
+    history = model.fit(
+        x,
+        y,
+        batch_size=5,
+        tbptt=3,
+        shuffle=False,
+        verbose=0,
+        sample_weight=weights,
+        lengths=lengths if ragged else None,
+    ).history
+    state, losses, counts = None, [], []
+    for first in (0, 3, 6):
+        chunk = slice(first, min(first + 3, T))
+        mask = np.arange(T)[chunk] < lengths[:, None] if ragged else None
+        after = other.predict(x[:, chunk], mask=mask, initial_state=state, verbose=0)[1:]
+        losses.append(other.train_on_batch(x[:, chunk], y[:, chunk], weights[:, chunk], mask=mask, initial_state=state))
+        counts.append(np.clip(lengths - first, 0, 3).sum())
+        state = nested(other, after)
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert (one == two).all()
+    assert history["loss"][0] == pytest.approx(np.average(losses, weights=counts), rel=1e-12)
+
+
+def test_chunks_learn_what_lies_behind_them(rng):
+    """The parity of all bits so far can only be told from the state that a chunk before has left."""
+    x = rng.integers(0, 2, size=(256, 48))
+    y = x.cumsum(axis=1) % 2
+    pyrnn.utils.set_random_seed(1)
+    model = Sequential(
+        [
+            layers.OneHot(2, input_shape=(None,)),
+            layers.GRU(16, return_sequences=True),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(pyrnn.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    model.fit(x, y[..., None], batch_size=32, epochs=40, tbptt=6, verbose=0)
+    assert model.evaluate(x, y[..., None], verbose=0)[1] > 0.99
+
+
+def test_chunks_are_views_and_those_without_steps_are_left_out(rng):
+    model = model_of(layers.LSTM, {})
+    data = Data(
+        rng.normal(size=(4, 10, I)), rng.normal(size=(4, 10, 2)), None, np.array([[0, 3], [0, 2], [0, 0], [0, 4]]), True
+    )
+
+    class One:
+        samples, steps = 4, 1
+
+        def __iter__(self):
+            return iter([data.batch])
+
+    chunks = list(ContinuedBatches("fit", One(), States(model.layers, model.dtype), 2))
+    assert [chunk.losses for chunk in chunks] == [6, 3]
+    assert [chunk.samples for chunk in chunks] == [0, 4]
+    for chunk in chunks:
+        assert isinstance(chunk, Batch)
+        assert np.shares_memory(chunk.x[0], data.x)
+        assert np.shares_memory(chunk.y, data.y)
+
+
+def test_threads_change_nothing(rng):
+    x, y, lengths = rng.normal(size=(70, 9, I)), rng.normal(size=(70, 9, 2)), rng.integers(0, 10, 70)
+
+    def trained(threads):
+        _core.set_num_threads(threads)
+        model = model_of(layers.GRU, {}, units=67, dtype="float32", stateful=True)
+        model.fit(x, y, batch_size=35, tbptt=4, epochs=2, shuffle=False, lengths=lengths, verbose=0)
+        return [*model.get_weights(), *model.layers[0].kept_state]
+
+    try:
+        one, *others = [trained(threads) for threads in (1, 2, 3)]
+    finally:
+        _core.set_num_threads(0)
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            assert (a == b).all()
