@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 def layer_normalization_forward(x: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
@@ -37,44 +38,44 @@ def layer_normalization_backward(dy: Floats, x: Floats, gamma: Floats, epsilon: 
     return dx, (dy * u).sum(axis=rows), dy.sum(axis=rows)
 
 
-def global_average_pooling_forward(x: Floats) -> Floats:
-    """The mean over the steps: x [B, T, F], returns [B, F].
+def global_average_pooling_forward(x: Floats, mask: Mask) -> Floats:
+    """The mean over the steps whose mask is True, 0 where a row has none: x [B, T, F], mask [B, T], returns [B, F].
 
-    >>> global_average_pooling_forward(np.array([[[1.0], [3.0]]]))
+    >>> global_average_pooling_forward(np.array([[[1.0], [3.0], [9.0]]]), np.array([[True, True, False]]))
     array([[2.]])
     """
-    y: Floats = x.mean(axis=1)
+    y: Floats = np.where(mask[..., None], x, 0).sum(axis=1) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
     return y
 
 
-def global_average_pooling_backward(dy: Floats, x: Floats) -> Floats:
+def global_average_pooling_backward(dy: Floats, mask: Mask) -> Floats:
     """The gradient [B, T, F] of `global_average_pooling_forward` for dy [B, F].
 
-    >>> global_average_pooling_backward(np.array([[2.0]]), np.array([[[1.0], [3.0]]])).ravel()
-    array([1., 1.])
+    >>> global_average_pooling_backward(np.array([[2.0]]), np.array([[True, True, False]])).ravel()
+    array([1., 1., 0.])
     """
-    dx: Floats = np.repeat(dy[:, None], x.shape[1], axis=1) / x.shape[1]
+    dx: Floats = (dy / np.maximum(mask.sum(axis=1, keepdims=True), 1))[:, None] * mask[..., None]
     return dx
 
 
-def global_max_pooling_forward(x: Floats) -> Floats:
-    """The maximum over the steps: x [B, T, F], returns [B, F].
+def global_max_pooling_forward(x: Floats, mask: Mask) -> Floats:
+    """The maximum over the steps whose mask is True, 0 where a row has none: x [B, T, F], mask [B, T], returns [B, F].
 
-    >>> global_max_pooling_forward(np.array([[[1.0], [3.0]]]))
+    >>> global_max_pooling_forward(np.array([[[1.0], [3.0], [9.0]]]), np.array([[True, True, False]]))
     array([[3.]])
     """
-    y: Floats = x.max(axis=1)
-    return y
+    y = np.where(mask[..., None], x, -np.inf).max(axis=1)
+    return np.where(mask.any(axis=1, keepdims=True), y, 0.0)
 
 
-def global_max_pooling_backward(dy: Floats, x: Floats) -> Floats:
+def global_max_pooling_backward(dy: Floats, x: Floats, mask: Mask) -> Floats:
     """The gradient [B, T, F] of `global_max_pooling_forward` for dy [B, F], shared evenly by the steps that hold the maximum.
 
-    >>> global_max_pooling_backward(np.array([[2.0]]), np.array([[[3.0], [1.0], [3.0]]])).ravel()
+    >>> global_max_pooling_backward(np.array([[2.0]]), np.array([[[3.0], [1.0], [3.0]]]), np.ones((1, 3), bool)).ravel()
     array([1., 0., 1.])
     """
-    highest = x == x.max(axis=1, keepdims=True)
-    dx: Floats = dy[:, None] * highest / highest.sum(axis=1, keepdims=True)
+    highest = mask[..., None] & (x == global_max_pooling_forward(x, mask)[:, None])
+    dx: Floats = dy[:, None] * highest / np.maximum(highest.sum(axis=1, keepdims=True), 1)
     return dx
 
 

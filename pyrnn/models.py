@@ -47,7 +47,7 @@ class Sequential(Predicting):
     too; or x is padded, and beside it stands `lengths` [N] of the steps at each row's beginning that are real, or `mask`
     [N, T], True at the real ones, which follow each other. A row's result is what it would be alone, at the cost of its real
     steps; what stands in other steps is never read, and the output there is 0. Losses and metrics are means over the real
-    steps, or over the rows that have any. ValueError for a layer that needs all steps (pooling, Flatten, LayerNormalization).
+    steps, or over the rows that have any. Global pooling is over them too. ValueError for Flatten, which needs all steps.
     """
 
     stop_training = False

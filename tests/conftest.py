@@ -17,23 +17,26 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def run_layer():
-    """run_layer(layer, x, dy, *weights) -> y, dx and the weights' gradients, as the engine trains them.
+    """run_layer(layer, x, dy, *weights, mask=None) -> y, dx and the weights' gradients, as the engine trains them.
 
     Below the layer stands a Dense one whose kernel is x, since what it reads is the identity matrix. The targets of the
     squared error are such that its gradient by y is dy, and gradient descent at rate 1 moves every weight by its gradient.
     """
 
-    def run(layer, x, dy, *weights):
+    def run(layer, x, dy, *weights, mask=None):
         rows = x.reshape(-1, x.shape[-1])
         identity = np.eye(len(rows), dtype=x.dtype).reshape(*x.shape[:-1], len(rows))
         below = layers.Dense(x.shape[-1], use_bias=False)
         model = Sequential([Input(identity.shape[1:]), below, layer], dtype=str(x.dtype))
         before = [rows, *weights]
         model.set_weights(before)
-        y = model.predict(identity, batch_size=len(x), verbose=0)
+        y = model.predict(identity, batch_size=len(x), verbose=0, mask=mask)
+        values = (
+            dy.size if mask is None else dy.shape[-1] * np.count_nonzero(mask if dy.ndim == 3 else mask.any(axis=1))
+        )
         model.compile("sgd", "mse")
         model.optimizer.learning_rate = 1.0
-        model.train_on_batch(identity, y - dy * (dy.size / 2))
+        model.train_on_batch(identity, y - dy * (values / 2), mask=mask)
         dx, *others = (w - after for w, after in zip(before, model.get_weights(), strict=True))
         return y, dx.reshape(x.shape), *others
 

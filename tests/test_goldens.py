@@ -193,6 +193,7 @@ def test_optimizers_of_network(options, given, expected, dtype, who):
 def reference_layer(options, given):
     """y, dx and the weights' gradients."""
     x, dy = given["x"], given["dy"]
+    mask = given.get("mask", np.ones(x.shape[:2], bool))
     match options["layer"]:
         case "LayerNormalization":
             gamma, beta = given.get("gamma", np.ones(x.shape[-1])), given.get("beta", np.zeros(x.shape[-1]))
@@ -206,9 +207,11 @@ def reference_layer(options, given):
             )
             return {"y": ref_layers.layer_normalization_forward(x, gamma, beta, epsilon), **gradients}
         case "GlobalAveragePooling1D":
-            y, dx = ref_layers.global_average_pooling_forward(x), ref_layers.global_average_pooling_backward(dy, x)
+            y = ref_layers.global_average_pooling_forward(x, mask)
+            dx = ref_layers.global_average_pooling_backward(dy, mask)
         case "GlobalMaxPooling1D":
-            y, dx = ref_layers.global_max_pooling_forward(x), ref_layers.global_max_pooling_backward(dy, x)
+            y = ref_layers.global_max_pooling_forward(x, mask)
+            dx = ref_layers.global_max_pooling_backward(dy, x, mask)
         case "Flatten":
             y, dx = x.reshape(dy.shape), dy.reshape(x.shape)
         case "Activation":
@@ -225,7 +228,7 @@ def test_layers(options, given, expected, dtype, who, run_layer):
     else:
         names = [name for name in ("gamma", "beta") if name in given]
         layer = getattr(layers, options["layer"])(**{key: value for key, value in options.items() if key != "layer"})
-        results = run_layer(layer, given["x"], given["dy"], *(given[name] for name in names))
+        results = run_layer(layer, given["x"], given["dy"], *(given[name] for name in names), mask=given.get("mask"))
         actual = dict(zip(("y", "dx", *(f"d{name}" for name in names)), results, strict=True))
     for name, value in expected.items():
         assert_close(actual[name], value, dtype, name)

@@ -37,6 +37,23 @@ def test_layer_normalization(rng, run_layer, shape, dtype):
     assert_close(actual, (expected, *ref.layer_normalization_backward(*wide, 1e-3)), dtype)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("left", [False, True])
+def test_layer_normalization_of_real_steps(rng, run_layer, left, dtype):
+    """Others have neither output nor gradient, and no part in those of the weights."""
+    T, F = 4, 19
+    shape = 5, T, F
+    x, dy, gamma, beta = normal(rng, dtype, shape, shape, F, F)
+    lengths = np.array([[2], [0], [4], [1], [3]])
+    mask = np.arange(T) >= T - lengths if left else np.arange(T) < lengths
+    wide = [array.astype("float64") for array in (dy[mask], x[mask], gamma)]
+    y, dx = np.zeros(shape), np.zeros(shape)
+    y[mask] = ref.layer_normalization_forward(*wide[1:], beta.astype("float64"), 1e-3)
+    dx[mask], *of_weights = ref.layer_normalization_backward(*wide, 1e-3)
+    actual = run_layer(layers.LayerNormalization(), x, dy, gamma, beta, mask=mask)
+    assert_close(actual, (y, dx, *of_weights), dtype)
+
+
 def test_layer_normalization_of_far_away_values(rng, run_layer):
     """The variance is that of differences from the mean, not a difference of large squares."""
     x, dy, gamma, beta = normal(rng, "float32", (4, 37), (4, 37), 37, 37)
@@ -48,23 +65,33 @@ def test_layer_normalization_of_far_away_values(rng, run_layer):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", ["average", "max", "max of ties", "flatten"])
-def test_sequence_to_vector(rng, run_layer, kind, shape, dtype):
+@pytest.mark.parametrize("kind", ["average", "max", "max of ties"])
+@pytest.mark.parametrize("padding", [None, "right", "left"])
+def test_global_pooling(rng, run_layer, padding, kind, shape, dtype):
     B, T, F = shape
-    x, dy = normal(rng, dtype, shape, (B, T * F if kind == "flatten" else F))
+    x, dy = normal(rng, dtype, shape, (B, F))
     if kind == "max of ties":
         x = np.round(x)
+    lengths = rng.integers(0, T + 1, size=(B, 1)) if padding else np.full((B, 1), T)
+    lengths[-1] = T
+    mask = np.arange(T) < lengths if padding == "right" else np.arange(T) >= T - lengths
     wide_x, wide_dy = x.astype("float64"), dy.astype("float64")
-    if kind == "flatten":
-        layer, expected = layers.Flatten(), (wide_x.reshape(B, T * F), wide_dy.reshape(shape))
-    elif kind == "average":
-        layer = layers.GlobalAveragePooling1D()
-        y = ref.global_average_pooling_forward(wide_x)
-        expected = y, ref.global_average_pooling_backward(wide_dy, wide_x)
+    if kind == "average":
+        layer, y = layers.GlobalAveragePooling1D(), ref.global_average_pooling_forward(wide_x, mask)
+        dx = ref.global_average_pooling_backward(wide_dy, mask)
     else:
-        layer = layers.GlobalMaxPooling1D()
-        expected = ref.global_max_pooling_forward(wide_x), ref.global_max_pooling_backward(wide_dy, wide_x)
-    assert_close(run_layer(layer, x, dy), expected, dtype)
+        layer, y = layers.GlobalMaxPooling1D(), ref.global_max_pooling_forward(wide_x, mask)
+        dx = ref.global_max_pooling_backward(wide_dy, wide_x, mask)
+    assert_close(run_layer(layer, x, dy, mask=mask if padding else None), (y, dx), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_flatten(rng, run_layer, shape, dtype):
+    B, T, F = shape
+    x, dy = normal(rng, dtype, shape, (B, T * F))
+    expected = x.astype("float64").reshape(B, T * F), dy.astype("float64").reshape(shape)
+    assert_close(run_layer(layers.Flatten(), x, dy), expected, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

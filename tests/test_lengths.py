@@ -196,6 +196,23 @@ def test_an_encoder_and_decoder(x, rng):
     assert made.evaluate(rows(x), y, 3, verbose=0) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("pool", [layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D])
+def test_pooling(x, y, pool):
+    """Over the real steps alone; the loss is the mean over rows that have any."""
+    made = Sequential([Input((None, FEATURES)), layers.LayerNormalization(), pool()], dtype="float64")
+    made.add(layers.Dense(2))
+    made.compile("sgd", "mse")
+    out = made.predict(x, lengths=LENGTHS, verbose=0)
+    for row in range(N):
+        expected = made.predict(x[row : row + 1, : LENGTHS[row]], verbose=0)[0] if LENGTHS[row] else 0  # its bias
+        np.testing.assert_array_equal(out[row], expected)
+    np.testing.assert_array_equal(made.predict(moved_left(x), mask=moved_left(REAL), verbose=0), out)
+    some = LENGTHS > 0
+    expected = ((out - y[:, 0])[some] ** 2).mean()
+    targets = np.where(some[:, None], np.nan_to_num(y[:, 0]), np.nan)
+    assert made.evaluate(rows(x), targets, 3, verbose=0) == pytest.approx(expected, rel=1e-12)
+
+
 def test_ctc_needs_labels_that_fit_the_rows_own_steps(x):
     made = model(loss="ctc", units=4)
     labels = np.array([[1, 2, 0]] * N)
@@ -246,9 +263,9 @@ def test_other_refusals(x, y):
     vectors = Sequential([Input((3,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="predict: lengths must not be given to a model that reads no sequences"):
         vectors.predict(np.zeros((2, 3)), lengths=[1, 1], verbose=0)
-    pooled = Sequential([Input((T, FEATURES)), layers.GlobalMaxPooling1D()])
-    with pytest.raises(ValueError, match="rows of different lengths cannot be given to this model"):
-        pooled.predict(x, lengths=LENGTHS, verbose=0)
+    flat = Sequential([Input((T, FEATURES)), layers.Flatten()])
+    with pytest.raises(ValueError, match="rows of different lengths cannot be given to this model: Flatten needs all"):
+        flat.predict(x, lengths=LENGTHS, verbose=0)
 
 
 class _Dataset:

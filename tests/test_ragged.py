@@ -31,6 +31,17 @@ def stack_of(cell, sequences, backwards):
     ]
 
 
+def pooled(cell, pool, backwards):
+    return [
+        {**cell, "units": 19, "return_sequences": True, "go_backwards": backwards},
+        {"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": True},
+        {"op": "dense", "units": 17, "activation": "tanh"},
+        {"op": pool},
+        {"op": "layer_norm", "epsilon": 0.1, "center": True, "scale": True},
+        {"op": "dense", "units": 2},
+    ]
+
+
 def network(ops, dtype="float64", optimizer=None, features=FEATURES, ids=False):
     net = _core.Network(dtype, features, True, ids, ops)
     rng = np.random.default_rng(1)
@@ -41,7 +52,8 @@ def network(ops, dtype="float64", optimizer=None, features=FEATURES, ids=False):
 
 
 def weights_of(ops):
-    names = {"dense": ["kernel", "bias"], "dropout": [], "embedding": ["embeddings"], "repeat_vector": []}
+    names = {"dense": ["kernel", "bias"], "embedding": ["embeddings"], "layer_norm": ["gamma", "beta"]}
+    names |= {op: [] for op in ("dropout", "repeat_vector", "flatten", "average_pool", "max_pool")}
     return [
         (i, name) for i, op in enumerate(ops) for name in names.get(op["op"], ["kernel", "recurrent_kernel", "bias"])
     ]
@@ -74,7 +86,26 @@ def predict(net, x, lengths=None, left=False, sequences=True):
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_is_as_if_it_were_alone(rng, threads, cell, sequences, backwards, left):
-    ops = stack_of(cell, sequences, backwards)
+    assert_rows_are_as_if_alone(stack_of(cell, sequences, backwards), sequences, left, rng, threads)
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("pool", ["average_pool", "max_pool"])
+def test_a_row_is_normalized_and_pooled_as_if_it_were_alone(rng, threads, pool, backwards, left):
+    assert_rows_are_as_if_alone(pooled({"op": "gru"}, pool, backwards), False, left, rng, threads)
+
+
+@pytest.mark.parametrize("pool", ["average_pool", "max_pool"])
+def test_rows_without_steps_pool_to_zero(rng, pool):
+    net = _core.Network("float64", FEATURES, True, False, [{"op": pool}])
+    lengths = np.array([0, 2, 0])
+    x, out = -1 - rng.random((3, T, FEATURES)), np.full((3, FEATURES), np.nan)
+    net.predict_batch(ragged(x, lengths), np.arange(3), out)
+    assert not out[lengths == 0].any() and (out[1] < -1).all()
+
+
+def assert_rows_are_as_if_alone(ops, sequences, left, rng, threads):
     lengths = np.array(LENGTHS)
     values, targets = rng.normal(size=(13, T, FEATURES)), rng.normal(size=(13, T, 2))
     x, y = padded(values, lengths, left), padded(targets, lengths, left) if sequences else targets[:, 0]
@@ -118,9 +149,12 @@ def test_a_row_is_as_if_it_were_alone(rng, threads, cell, sequences, backwards, 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_the_same_bits_for_any_threads_schedule_and_ids(rng, threads, dtype, backwards):
-    ops = [{"op": "embedding", "output_dim": 9}, *stack_of({"op": "lstm"}, True, backwards)]
-    x, y = rng.integers(11, size=(75, T)), rng.normal(size=(75, T, 2)).astype(dtype)
+@pytest.mark.parametrize("above", ["steps", "average_pool", "max_pool"])
+def test_the_same_bits_for_any_threads_schedule_and_ids(rng, threads, dtype, backwards, above):
+    sequences, cell = above == "steps", {"op": "lstm"}
+    ops = stack_of(cell, True, backwards) if sequences else pooled(cell, above, backwards)
+    ops = [{"op": "embedding", "output_dim": 9}, *ops]
+    x, y = rng.integers(11, size=(75, T)), rng.normal(size=(75, T, 2) if sequences else (75, 2)).astype(dtype)
     lengths = rng.integers(0, T + 1, 75)
 
     def results(n, schedule):
@@ -173,6 +207,36 @@ def test_a_batch_without_any_step_changes_nothing(rng):
     assert net.train_batch(ragged(x, np.zeros(3, np.int64)), y, np.arange(3), 0.5)[0] == 0
     for w, value in zip(weights_of(ops), before, strict=True):
         np.testing.assert_array_equal(net.get_weight(*w), value)
+
+
+@pytest.mark.parametrize("pool", ["average_pool", "max_pool"])
+def test_gradients_are_the_slopes_of_the_loss(rng, pool):
+    """Central differences of the evaluated loss by every weight of the layers that are normalized and pooled."""
+    ops = [{"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": True}, *pooled({"op": "gru"}, pool, False)]
+    ops = [{"op": "dense", "units": 5}, *ops]
+    x, y = ragged(rng.normal(size=(5, T, FEATURES)), np.array([3, 0, 7, 1, 4]), left=True), rng.normal(size=(5, 2))
+    rows, trained, moved = np.arange(5), network(ops), network(ops)
+    trained.train_batch(x, y, rows, 1.0)
+    for w in weights_of(ops):
+        start = moved.get_weight(*w)
+        gradient = start - trained.get_weight(*w)
+        for place in {0, start.size // 2, start.size - 1}:
+            step = np.zeros(start.size)
+            step[place] = 1e-6
+            losses = []
+            for sign in (1, -1):
+                moved.set_weight(*w, start + sign * step.reshape(start.shape))
+                losses.append(moved.evaluate_batch(x, y, rows)[0])
+            moved.set_weight(*w, start)
+            assert gradient.flat[place] == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-5, abs=1e-8), w
+
+
+def test_flatten_refuses_them_by_its_name(rng):
+    net = network([{"op": "gru", "units": 4, "return_sequences": True}, {"op": "flatten", "steps": T}])
+    out = np.empty((2, 4 * T))
+    with pytest.raises(ValueError, match="rows of different lengths .*: Flatten needs all rows to have all steps"):
+        net.predict_batch(ragged(np.zeros((2, T, FEATURES)), np.array([T, T])), np.arange(2), out)
+    net.predict_batch(np.zeros((2, T, FEATURES)), np.arange(2), out)
 
 
 @pytest.mark.parametrize(

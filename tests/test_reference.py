@@ -199,10 +199,15 @@ def test_layer_normalization_backward(rng, shape):
 @pytest.mark.parametrize("kind", ["average", "max"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 4)])
 def test_global_pooling_backward(rng, shape, kind):
-    forward = getattr(ref_layers, f"global_{kind}_pooling_forward")
+    """Of all steps, and of the real ones alone: none in the first row."""
+    forward, backward = (getattr(ref_layers, f"global_{kind}_pooling_{way}") for way in ("forward", "backward"))
     x, dy = rng.normal(size=shape), rng.normal(size=(shape[0], shape[2]))
-    analytic = {"x": getattr(ref_layers, f"global_{kind}_pooling_backward")(dy, x)}
-    assert_gradients(lambda: np.sum(dy * forward(x)), analytic, {"x": x})
+    some = rng.integers(2, size=shape[:2]).astype(bool)
+    some[0] = False
+    for mask in (np.ones(shape[:2], bool), some):
+        dx = backward(dy, mask) if kind == "average" else backward(dy, x, mask)
+        assert_gradients(lambda mask=mask: np.sum(dy * forward(x, mask)), {"x": dx}, {"x": x})
+        assert not dx[~mask].any() and not forward(x, mask)[~mask.any(axis=1)].any()
 
 
 # ----------------------------------------------------------------------------------------------------------- Optimizers

@@ -46,16 +46,16 @@ Normalize<T> LayerNorm<T>::kernel_arguments(Index t, Rows rows) const {
 
 template <class T>
 void LayerNorm<T>::forward(const Share& share) {
-  const Rows rows = share.own_rows();
-  for (Index t = 0; t < in_.steps; t++) kernels<T>().normalize(kernel_arguments(t, rows));
+  for (Index t = 0; t < in_.steps; t++) kernels<T>().normalize(kernel_arguments(t, in_.rows_at(t, share.own_rows())));
 }
 
 template <class T>
 void LayerNorm<T>::backward(const Share& share) {
   if (!in_.wants_grad) return;
-  const Rows rows = share.own_rows();
-  for (Index t = 0; t < in_.steps; t++)
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
     kernels<T>().normalize_backward(kernel_arguments(t, rows), out_.grad.at(t, rows.begin), in_.grad.at(t, rows.begin));
+  }
 }
 
 template <class T>
@@ -70,7 +70,7 @@ void LayerNorm<T>::gradient(Index task, const GradientPiece& piece) {
   T total[2][kBlock] = {};
   for (Index t = 0; t < in_.steps; t++) {
     T step[2][kBlock] = {};
-    for_blocks(piece.samples, in_.data.height, [&](Index r, Index n) {
+    for_blocks(in_.rows_at(t, piece.samples), in_.data.height, [&](Index r, Index n) {
       kernels<T>().normalize_gradient(n, in_.data.at(t, r) + first, out_.grad.at(t, r) + first, in_.stride(),
                                       moments_.at(t, r), step[0], step[1]);
     });

@@ -10,6 +10,7 @@ class LayerNorm : public Op<T> {
  public:
   LayerNorm(Index features, double epsilon, bool center, bool scale);
 
+  bool takes_ragged() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;

@@ -5,13 +5,15 @@
 
 namespace pyrnn {
 
-// [B, T, F] -> [B, T*F]. T is fixed when the model is made: the weights of what follows depend on it. A single step is
-// left where it lies.
+// [B, T, F] -> [B, T*F]. T is fixed when the model is made: the weights of what follows depend on it, and all rows must
+// have all steps. A single step is left where it lies.
 template <class T>
 class Flatten : public Op<T> {
  public:
   explicit Flatten(Index steps) : steps_(steps) {}
 
+  bool takes_ragged() const override { return true; }  // and refuses them by its name
+  bool ends_sequence() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -21,10 +23,12 @@ class Flatten : public Op<T> {
   Signal<T> in_, out_;
 };
 
-// [B, T, F] -> [B, F], the mean over T
+// [B, T, F] -> [B, F], the mean over a row's own steps; zeros of none
 template <class T>
 class AveragePool : public Op<T> {
  public:
+  bool takes_ragged() const override { return true; }
+  bool ends_sequence() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;
@@ -33,10 +37,13 @@ class AveragePool : public Op<T> {
   Signal<T> in_, out_;
 };
 
-// [B, T, F] -> [B, F], the maximum over T. Steps that share it share its gradient evenly, as in TensorFlow and JAX.
+// [B, T, F] -> [B, F], the maximum over a row's own steps, zeros of none. Steps that share it share its gradient
+// evenly, as in TensorFlow and JAX.
 template <class T>
 class MaxPool : public Op<T> {
  public:
+  bool takes_ragged() const override { return true; }
+  bool ends_sequence() const override { return true; }
   Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
   void forward(const Share& share) override;
   void backward(const Share& share) override;

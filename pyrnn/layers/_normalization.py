@@ -13,9 +13,9 @@ class LayerNormalization(Layer):
 
         y = gamma (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) + beta
 
-    Input and output [N, F] or [N, T, F]. Weights: gamma [F] unless `scale=False`, beta [F] unless `center=False`. `axis` is the
-    last one, -1 or its number. epsilon > 0. A regularizer is one of `pyrnn.regularizers`. Raises ValueError for another axis,
-    and TypeError for Keras' arguments that are not in the signature.
+    Input and output [N, F] or [N, T, F], each step by itself. Weights: gamma [F] unless `scale=False`, beta [F] unless
+    `center=False`. `axis` is the last one, -1 or its number. epsilon > 0. A regularizer is one of `pyrnn.regularizers`. Raises
+    ValueError for another axis, and TypeError for Keras' arguments that are not in the signature.
 
     >>> LayerNormalization().compute_output_shape((None, 7, 128))
     (None, 7, 128)

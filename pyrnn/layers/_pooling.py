@@ -8,7 +8,8 @@ from ._base import Layer, Shape
 class Flatten(Layer):
     """All steps side by side: [N, T, F] -> [N, T*F], step 0 first. [N, F] stays as it is. T must be known.
 
-    Raises ValueError for an input of any number of steps, (None, None, F), which has no fixed width.
+    Raises ValueError for an input of any number of steps, (None, None, F), which has no fixed width; the model does for rows
+    of different lengths.
 
     >>> Flatten().compute_output_shape((None, 7, 12))
     (None, 84)
@@ -55,6 +56,9 @@ class _GlobalPooling(Layer):
 class GlobalAveragePooling1D(_GlobalPooling):
     """The mean over the steps: [N, T, F] -> [N, F].
 
+    Where rows differ in length it is over the real steps, as Keras' with a mask; of a row without steps it is 0, where Keras
+    divides 0 by 0.
+
     >>> GlobalAveragePooling1D().compute_output_shape((None, None, 12))
     (None, 12)
     """
@@ -65,7 +69,8 @@ class GlobalAveragePooling1D(_GlobalPooling):
 class GlobalMaxPooling1D(_GlobalPooling):
     """The maximum over the steps: [N, T, F] -> [N, F].
 
-    Steps that hold the same maximum share its gradient evenly, as in Keras and in PyTorch's `amax`.
+    Steps that hold the same maximum share its gradient evenly, as in Keras and in PyTorch's `amax`. Where rows differ in
+    length it is over the real steps, where Keras takes padding for values; of a row without steps it is 0.
 
     >>> GlobalMaxPooling1D().compute_output_shape((None, None, 12))
     (None, 12)

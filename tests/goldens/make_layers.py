@@ -15,14 +15,16 @@ TORCH_ACTIVATIONS = {
 
 def layers_keras(inputs, layer, **config):
     """keras.ops.mean takes float64 through float32 on JAX: there PyTorch alone is the measure."""
-    if keras.config.floatx() == "float64" and layer in ("LayerNormalization", "GlobalAveragePooling1D"):
+    by_mean = layer == "LayerNormalization" or (layer == "GlobalAveragePooling1D" and "mask" not in inputs)
+    if keras.config.floatx() == "float64" and by_mean:
         return {}
     module = getattr(keras.layers, layer)(**config)
     module.build(inputs["x"].shape)
     names = [name for name in WEIGHTS if name in inputs]
+    mask = {"mask": inputs["mask"]} if "mask" in inputs else {}
 
     def loss(x, **weights):
-        y, _ = module.stateless_call([weights[name] for name in names], [], x)
+        y, _ = module.stateless_call([weights[name] for name in names], [], x, **mask)
         return (inputs["dy"] * y).sum(), {"y": y}
 
     return jax_gradients(loss, {key: inputs[key] for key in ("x", *names)})
@@ -39,6 +41,9 @@ def layers_torch(inputs, layer, **config):
             case "LayerNormalization":
                 epsilon = config.get("epsilon", 1e-3)
                 y = F.layer_norm(x, x.shape[-1:], weights.get("gamma"), weights.get("beta"), epsilon)
+            case "GlobalAveragePooling1D" if "mask" in inputs:
+                mask = torch.tensor(inputs["mask"])[..., None]
+                y = (x * mask).sum(dim=1) / mask.sum(dim=1)
             case "GlobalAveragePooling1D":
                 y = x.mean(dim=1)
             case "GlobalMaxPooling1D":
@@ -54,8 +59,9 @@ def layers():
     rng = np.random.default_rng(7)
     cases = {}
 
-    def add(case, layer, x, y_shape, weights=(), **config):
+    def add(case, layer, x, y_shape, weights=(), mask=None, **config):
         inputs = {"x": x, "dy": normal(rng, *y_shape)} | {name: normal(rng, x.shape[-1]) for name in weights}
+        inputs |= {} if mask is None else {"mask": mask}
         cases[case] = {"layer": layer, **config}, inputs, {"keras": layers_keras, "torch": layers_torch}
 
     for activation in TORCH_ACTIVATIONS:
@@ -74,6 +80,9 @@ def layers():
         add(f"max_{T}", "GlobalMaxPooling1D", x, (3, 19))
         add(f"flatten_{T}", "Flatten", x, (3, T * 19))
     add("max_ties", "GlobalMaxPooling1D", np.round(normal(rng, 3, 6, 19)), (3, 19))
+    lengths, steps = np.array([[6], [1], [3], [5]]), np.arange(6)
+    for side, mask in (("right", steps < lengths), ("left", steps >= 6 - lengths)):
+        add(f"average_padded_{side}", "GlobalAveragePooling1D", normal(rng, 4, 6, 19), (4, 19), mask=mask)
     return cases
 
 
