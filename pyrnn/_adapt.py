@@ -7,7 +7,7 @@ from ._arrays import as_array
 from ._batches import ArrayBatches, Batch, Batches, Data, DatasetBatches
 from ._checks import whole
 from ._compile import Compiled
-from ._lengths import Spans, padded, placed, real_steps
+from ._lengths import Steps, gathered, padded, placed
 from ._network import input_spec, last_activation
 from ._stack import Array, Stack
 from ._states import ContinuedBatches, States, check_tbptt
@@ -24,8 +24,8 @@ class Adapting(Stack):
 
     def _adapt_x(
         self, caller: str, x: object, lengths: object = None, mask: object = None
-    ) -> tuple[Array, Spans | None]:
-        """x as the engine reads it, and the spans of real steps where rows differ in length."""
+    ) -> tuple[Array, Steps | None]:
+        """x as the engine reads it, and the real steps where rows differ in them."""
         spec = input_spec(self._layers) if self.built else None
         rows = None
         if spec is None or spec.sequence:
@@ -55,24 +55,33 @@ class Adapting(Stack):
         mask: object = None,
         initial_state: object = None,
     ) -> Data:
-        adapted, spans = self._adapt_x(caller, x, lengths, mask)
+        adapted, steps = self._adapt_x(caller, x, lengths, mask)
         state = self._adapt_state(caller, initial_state, len(adapted))
         self._settle(compiled)
         output = self._output_for(adapted)
         loss, real, by_step = compiled.loss, None, False
-        if spans is not None:
-            real = spans[:, 1] > 0
-            if all(len(layer.output_shape) == 3 for layer in self._layers):  # the steps of x are those of the output
-                real = real_steps(spans, output[1])
+        if steps is not None:
+            real = steps.spans[:, 1] > 0
+            if self._keeps_steps():
+                real = steps.real(output[1])
                 by_step = loss.targets != "labels"
-        if spans is not None and by_step:
-            y = placed(caller, "y", y, spans, output[1])
-            sample_weight = placed(caller, "sample_weight", sample_weight, spans, output[1])
+        if real is not None and by_step:
+            y = placed(caller, "y", y, real)
+            sample_weight = placed(caller, "sample_weight", sample_weight, real)
         y = _data.adapt_y(caller, y, loss, output, self.dtype, compiled.wants_values, real)
         weights = None
         if sample_weight is not None:
             weights = _data.adapt_weights(caller, sample_weight, loss, output, self.dtype, real)
-        return Data(adapted, y, weights, spans, by_step, state)
+        if steps is None:
+            return Data(adapted, y, weights, state=state)
+        if steps.gaps is not None and by_step:
+            y = gathered(y, steps.gaps)
+            weights = weights if weights is None or weights.ndim == 1 else gathered(weights, steps.gaps)
+        return Data(adapted, y, weights, steps.spans, by_step, state)
+
+    def _keeps_steps(self) -> bool:
+        """Whether the output has the steps of x."""
+        return all(len(layer.output_shape) == 3 for layer in self._layers)
 
     def _adapt_state(self, caller: str, initial_state: object, samples: int) -> list[Array] | None:
         return None if initial_state is None else self._states.adapt(caller, initial_state, samples)

@@ -10,7 +10,7 @@ from . import _core
 from ._arrays import as_array, describe
 from ._checks import real as real_number
 from ._checks import shape_text, whole
-from ._lengths import Spans, real_steps, runs, spans_of
+from ._lengths import Steps, gathered, masked, steps_of
 from ._network import InputSpec
 from .losses import Loss
 
@@ -22,10 +22,11 @@ _ONE_HOT_KINDS = ("bool", "uint8", "float32", "float64")
 
 def adapt_x(
     owner: str, value: object, spec: InputSpec, dtype: str, lengths: object = None, mask: object = None
-) -> tuple[Array, Spans | None]:
+) -> tuple[Array, Steps | None]:
     """x for a network of `dtype`: vectors as they lie, or ids where the first op reads ids; and which steps are real.
 
-    Exactly one-hot vectors become ids. Half precision, which the engine does not read, becomes `dtype`.
+    Exactly one-hot vectors become ids. Half precision, which the engine does not read, becomes `dtype`. Real steps that have
+    gaps are gathered, in a copy.
     Raises TypeError or ValueError for a wrong rank, shape or dtype, no samples, and in real steps NaN, infinity, and ids
     out of range.
     """
@@ -40,19 +41,23 @@ def adapt_x(
         raise ValueError(_wrong_x(owner, x, spec))
     if x.size == 0:
         raise ValueError(f"{owner}: x is empty, got {describe(x)}")
-    spans = _spans(owner, x, spec, lengths, mask)
-    real = None if spans is None else real_steps(spans, x.shape[1])
+    steps = _steps(owner, x, spec, lengths, mask)
+    x = _readable(owner, x, is_ids, spec, dtype, None if steps is None else steps.real(x.shape[1]))
+    return x if steps is None or steps.gaps is None else gathered(x, steps.gaps), steps
+
+
+def _readable(owner: str, x: Array, is_ids: bool, spec: InputSpec, dtype: str, real: Array | None) -> Array:
     if is_ids:
-        return _checked_ids(owner, "x", x, spec.features, real), spans
+        return _checked_ids(owner, "x", x, spec.features, real)
     if spec.reads_one_hot and x.dtype.name in _ONE_HOT_KINDS:
         ids = _ids_of_one_hot(x, real)
         if ids is not None:
-            return ids, spans
+            return ids
     check_finite(owner, "x", x, dtype, real)
-    return x.astype(dtype) if x.dtype == np.float16 else x, spans
+    return x.astype(dtype) if x.dtype == np.float16 else x
 
 
-def _spans(owner: str, x: Array, spec: InputSpec, lengths: object, mask: object) -> Spans | None:
+def _steps(owner: str, x: Array, spec: InputSpec, lengths: object, mask: object) -> Steps | None:
     if not spec.sequence:
         if lengths is not None or mask is not None:
             name = "mask" if lengths is None else "lengths"
@@ -65,8 +70,8 @@ def _spans(owner: str, x: Array, spec: InputSpec, lengths: object, mask: object)
                 " rows of different lengths must not tell them too"
             )
         real = x != spec.padding
-        return runs(owner, real.any(axis=-1) if x.ndim == 3 else real, "x, after masking,")
-    return spans_of(owner, x.shape[0], x.shape[1], lengths, mask)
+        return masked(real.any(axis=-1) if x.ndim == 3 else real)
+    return steps_of(owner, x.shape[0], x.shape[1], lengths, mask)
 
 
 def _ids_of_one_hot(array: Array, real: Array | None) -> Array | None:

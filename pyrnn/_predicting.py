@@ -10,7 +10,7 @@ from . import _batches
 from ._adapt import Adapting
 from ._batches import fed
 from ._checks import refuse_unknown
-from ._lengths import Spans
+from ._lengths import Steps, scattered
 from ._progress import Silent, checked_verbose, prediction_progress
 from ._stack import Array
 
@@ -54,11 +54,11 @@ class Predicting(Adapting):
             )
             return _alone_or_list(self._predict_dataset(x, progress))
         size = _batches.checked_batch_size("predict", batch_size, 256)
-        adapted, spans = self._adapt_x("predict", x, lengths, mask)
+        adapted, real_steps = self._adapt_x("predict", x, lengths, mask)
         state = self._adapt_state("predict", initial_state, len(adapted))
         try:
             progress.begin("Predict", len(adapted))
-            outputs = self._answers("predict", adapted, spans, state, size, lambda done: progress.update(done, None))
+            outputs = self._answers("predict", adapted, real_steps, state, size, lambda done: progress.update(done, None))
             progress.end({})
         finally:
             progress.close()
@@ -92,15 +92,15 @@ class Predicting(Adapting):
     def _answer(
         self, caller: str, x: object, lengths: object = None, mask: object = None, initial_state: object = None
     ) -> list[Array]:
-        adapted, spans = self._adapt_x(caller, x, lengths, mask)
+        adapted, real_steps = self._adapt_x(caller, x, lengths, mask)
         state = self._adapt_state(caller, initial_state, len(adapted))
-        return self._answers(caller, adapted, spans, state, len(adapted))
+        return self._answers(caller, adapted, real_steps, state, len(adapted))
 
     def _answers(
         self,
         caller: str,
         x: Array,
-        spans: Spans | None,
+        real_steps: Steps | None,
         given: list[Array] | None,
         batch_size: int,
         done: Callable[[int], object] = lambda done: None,
@@ -119,11 +119,13 @@ class Predicting(Adapting):
             if begins or states.any_returned:
                 state = states.begin(caller, len(rows), None if given is None else [array[rows] for array in given])
                 last.append(states.returned(state))
-            batch = fed(x, spans, state if begins else None, state, second)
+            batch = fed(x, None if real_steps is None else real_steps.spans, state if begins else None, state, second)
             network.predict_batch(batch, rows, out[first : first + len(rows)])
             if last:
                 last[-1] = [array.copy() for array in last[-1]]  # of a stateful layer the next batch changes them
             done(first + len(rows))
+        if real_steps is not None and real_steps.gaps is not None and second is None and self._keeps_steps():
+            out = scattered(out, real_steps.gaps)  # to where they were before the gaps were closed
         return [out, *(np.concatenate(arrays) for arrays in zip(*last, strict=True))]
 
     def _predict_dataset(self, dataset: Iterable[Any], progress: Silent) -> list[Array]:

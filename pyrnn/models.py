@@ -45,8 +45,8 @@ class Sequential(Predicting):
 
     Rows may differ in length: then x is a list of arrays [T_i, features] or ids [T_i], and y, where every step has one, a list
     too; or x is padded, and beside it stands `lengths` [N] of the steps at each row's beginning that are real, or `mask`
-    [N, T], True at the real ones, which follow each other. A row's result is what it would be alone, at the cost of its real
-    steps; what stands in other steps is never read, and the output there is 0. Losses and metrics are means over the real
+    [N, T], True at the real ones; a state passes over the others, wherever they are. A row's result is what it would be of its
+    real steps alone, at their cost; what stands in other steps is never read, and the output there is 0. Losses and metrics are means over the real
     steps, or over the rows that have any. Global pooling is over them too. ValueError for Flatten, which needs all steps.
     """
 

@@ -179,7 +179,8 @@ class Seq2Seq(Sequential):
             raise TypeError(
                 f"{caller}: initial_state is not supported: the encoder begins at zero, the decoder where it ends"
             )
-        adapted, spans = self._adapt_x(caller, x, lengths, mask)
+        adapted, steps = self._adapt_x(caller, x, lengths, mask)
+        spans = None if steps is None else steps.spans
         self._settle(compiled)
         y, own_weight = _rows_of(caller, y)
         if own_weight is not None:
@@ -230,7 +231,7 @@ class Seq2Seq(Sequential):
         """The decoder's output [N, T, features] at every step of y, which it reads one step late; x and y as for `fit`."""
         refuse_unknown("predict", Seq2Seq.predict, unsupported)
         progress = prediction_progress(checked_verbose("predict", verbose))
-        adapted, spans = self._adapt_x("predict", x, lengths, mask)
+        adapted, steps = self._adapt_x("predict", x, lengths, mask)
         rows, _ = _rows_of("predict", y)
         second = self._shifted("predict", as_array("predict", "y", rows))
         if len(second) != len(adapted):
@@ -238,7 +239,7 @@ class Seq2Seq(Sequential):
         size = _batches.checked_batch_size("predict", batch_size, 256)
         try:
             progress.begin("Predict", len(adapted))
-            out, *_ = self._answers("predict", adapted, spans, None, size, lambda n: progress.update(n, None), second)
+            out, *_ = self._answers("predict", adapted, steps, None, size, lambda n: progress.update(n, None), second)
             progress.end({})
         finally:
             progress.close()
@@ -264,7 +265,8 @@ class Seq2Seq(Sequential):
         steps, width = whole("decode", "steps", steps), whole("decode", "beam_width", beam_width)
         if width > 1:
             self._check_beam()
-        adapted, spans = self._adapt_x("decode", x, lengths, mask)
+        adapted, real = self._adapt_x("decode", x, lengths, mask)
+        spans = None if real is None else real.spans
         size = _batches.checked_batch_size("decode", batch_size, 256)
         index = np.arange(len(adapted), dtype=np.int64)
         parts = [

@@ -9,9 +9,8 @@ from ._base import Layer, Shape
 class Masking(Layer):
     """A step of x [N, T, F] whose values all equal `mask_value` is no step: it is skipped. It must be the first layer.
 
-    The real steps of a row must follow each other; ValueError names a row that has a gap. The layers after it see what they
-    would of the row alone, as `lengths` and `mask` of `Sequential.fit` say, and so must not be given as well. `stream()`
-    skips nothing: feed it real steps.
+    The layers after it see what they would of a row's real steps alone, as `lengths` and `mask` of `Sequential.fit` say, which
+    so must not be given as well. `stream()` skips nothing: feed it real steps.
 
     >>> Masking().compute_output_shape((None, 40, 3))
     (None, 40, 3)
