@@ -65,9 +65,17 @@ class Predicting(Adapting):
         return _alone_or_list(outputs)
 
     def predict_classes(
-        self, x: npt.ArrayLike, batch_size: int | None = None, verbose: Verbose = 0, **unsupported: object
+        self,
+        x: npt.ArrayLike,
+        batch_size: int | None = None,
+        verbose: Verbose = 0,
+        lengths: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        **unsupported: object,
     ) -> Array:
         """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
+
+        Steps that are not real have the class 0.
 
         >>> from pyrnn import Sequential, layers
         >>> model = Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
@@ -75,7 +83,7 @@ class Predicting(Adapting):
         array([0, 0, 0, 0])
         """
         refuse_unknown("predict_classes", Predicting.predict_classes, unsupported)
-        answer = self.predict(x, batch_size, verbose)
+        answer = self.predict(x, batch_size, verbose, lengths, mask)
         output: Array = answer[0] if isinstance(answer, list) else answer
         return output.argmax(axis=-1) if output.shape[-1] > 1 else (output > 0.5).astype(np.int32)
 

@@ -67,6 +67,17 @@ def test_a_prediction_is_that_of_the_row_alone(x, sequences):
         np.testing.assert_array_equal(left[row, T - length :] if sequences else left[row], alone)
 
 
+@pytest.mark.parametrize("units", [1, 4])
+def test_classes(x, units):
+    made = model(units=units, loss="mse", activation="sigmoid")
+    expected = made.predict(x, lengths=LENGTHS, verbose=0)
+    expected = expected > 0.5 if units == 1 else expected.argmax(axis=-1)
+    for given in ({"lengths": LENGTHS}, {"mask": REAL}):
+        classes = made.predict_classes(x, **given)
+        np.testing.assert_array_equal(classes, expected)
+        assert not classes[~REAL].any() and classes[REAL].any()
+
+
 def test_a_mask_padded_on_both_sides(x):
     made, mask = model(), np.zeros((1, T), bool)
     mask[0, 2:5] = True
