@@ -75,8 +75,6 @@ class Predicting(Adapting):
     ) -> Array:
         """Keras 2's: where the output for x is largest, int64 [N] or [N, T]; 0 or 1, int32 [N, ..., 1], of one probability.
 
-        Steps that are not real have the class 0.
-
         >>> from pyrnn import Sequential, layers
         >>> model = Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
         >>> model.predict_classes(np.zeros((4, 2)))

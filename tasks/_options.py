@@ -51,6 +51,18 @@ def real(wanted: str, holds: Callable[[float], bool]) -> Callable[[str], float]:
 positive = real("a number above 0", lambda number: number > 0)
 
 
+def character(text: str) -> str:
+    """An argparse type: one character, of which a tab may be written as an escape.
+
+    >>> character("\\\\t") == chr(9)
+    True
+    """
+    text = text.replace("\\t", "\t")
+    if len(text) != 1 or text in '"\r\n':
+        raise argparse.ArgumentTypeError(f"must be one character, or \\t for a tab, got {text!r}")
+    return text
+
+
 CELLS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}
 Cell = type[layers.LSTM] | type[layers.GRU] | type[layers.SimpleRNN]
 

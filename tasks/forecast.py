@@ -5,15 +5,18 @@ there a season ago) and, for the series that the task generates itself, beside t
 
     python -m tasks.forecast
     python -m tasks.forecast --csv sales.csv --column units --horizon 12
+    python -m tasks.forecast --csv shops.csv --column units --series shop --horizon 12
 
-Letters: N windows, W values in a window, H steps of the horizon.
+One network learns all series of a file, each in units of its own; a history shorter than the window is read as it is.
+
+Letters: S series, N windows, W values in a window, H steps of the horizon.
 """
 
 import argparse
 import csv
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 CLIP = 1.0  # of the gradient, whose rare jumps over so many steps would throw the weights back by epochs
 WEEKS = 104  # of the generated series
-ONLY_CSV: dict[str, str | None] = {"column": None, "delimiter": ",", "missing": "refuse"}
+ONLY_CSV: dict[str, str | None] = {"column": None, "series": None, "delimiter": ",", "missing": "refuse"}
 METRICS = {"MAE": "mae", "RMSE": "rmse", "MASE": "mase"}
 LOOKS: dict[str, dict[str, Any]] = {
     "model": {"label": "forecast", "color": "tab:blue", "linewidth": 1.8},
@@ -44,15 +47,22 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.forecast", "A network learns to forecast a series.", epochs=40, lr=0.002)
-    options.set_defaults(hidden=32, batch=32, csv=None, season=None, window=None, weeks=None, **dict.fromkeys(ONLY_CSV))
+    options.set_defaults(hidden=32, batch=32, csv=None, weeks=None, **dict.fromkeys(ONLY_CSV))
+    options.set_defaults(season=None, window=None, history=None)
     share = _options.real("a number between 0 and 1", lambda number: 0 < number < 1)
     data = options.add_argument_group("series")
     data.add_argument(
         "--csv", metavar="FILE", help="with names in its first line, rows in order of time", default=argparse.SUPPRESS
     )
     data.add_argument("--column", metavar="NAME", help="to forecast (default: the only one)", default=argparse.SUPPRESS)
+    many = "a column that names the series of each row (default: all rows are one)"
+    data.add_argument("--series", metavar="NAME", help=many, default=argparse.SUPPRESS)
     data.add_argument(
-        "--delimiter", type=_character, metavar="C", help="between fields (default: a comma)", default=argparse.SUPPRESS
+        "--delimiter",
+        type=_options.character,
+        metavar="C",
+        help="between fields (default: a comma)",
+        default=argparse.SUPPRESS,
     )
     missing = "values: refuse them, or draw a line between their neighbours (default: refuse)"
     data.add_argument("--missing", choices=["refuse", "interpolate"], help=missing, default=argparse.SUPPRESS)
@@ -69,6 +79,8 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     task.add_argument("--horizon", type=_options.whole(1), default=24, metavar="N", help="steps to forecast")
     window = "values to read (default: whole seasons, 24 values and the horizon at least)"
     task.add_argument("--window", type=_options.whole(1), metavar="N", help=window, default=argparse.SUPPRESS)
+    history = "values that must be there to read (default: the window, or of many series the horizon)"
+    task.add_argument("--history", type=_options.whole(1), metavar="N", help=history, default=argparse.SUPPRESS)
     task.add_argument("--patience", type=_options.whole(1), default=6, metavar="N", help="epochs without a better one")
     task.add_argument("--plot", action=argparse.BooleanOptionalAction, default=True, help="forecast.png")
 
@@ -77,13 +89,6 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
         options.error(f"--validation {args.validation:g} and --test {args.test:g} leave nothing to train on")
     _settle_source(options, args)
     return args
-
-
-def _character(text: str) -> str:
-    text = text.replace("\\t", "\t")
-    if len(text) != 1 or text in '"\r\n':
-        raise argparse.ArgumentTypeError(f"must be one character, or \\t for a tab, got {text!r}")
-    return text
 
 
 def _settle_source(options: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -104,49 +109,67 @@ def _settle_source(options: argparse.ArgumentParser, args: argparse.Namespace) -
 
 @dataclass(frozen=True)
 class Problem:
-    """A series with all that is settled before a network is: nothing here comes from the test part."""
+    """Series with all that is settled before a network is: nothing here comes from a test part."""
 
     series: Series
-    parts: Parts
     season: int
     window: int
     horizon: int
-    scaling: Scaling
-    naive_error: float
     origins: dict[str, Origins]
+    seasons: Origins  # [S]: 1 of a series that has no season to learn from
+    deviations: Values  # [S]
+    naive_errors: Values  # [S]
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Problem":
         if args.csv is not None:
-            found = series.read_csv(args.csv, args.column, args.delimiter, args.missing == "interpolate")
+            interpolate = args.missing == "interpolate"
+            found = series.read_csv(args.csv, args.column, args.delimiter, interpolate, args.series)
         else:
             found = series.generate(args.weeks, args.seed)
-        parts = Parts.of(len(found.values), args.validation, args.test)
-        training = found.values[: parts.train]
-        season = args.season or series.guess_season(training)
+        each = np.split(found.values, found.ends[:-1])
+        parts = [Parts.of(len(values), args.validation, args.test) for values in each]
+        trainings = [values[: own.train] for values, own in zip(each, parts, strict=True)]
+        season = args.season or series.guess_season(max(trainings, key=len))
         window = args.window or -(-max(24, args.horizon) // season) * season
-        origins = parts.origins(window, args.horizon)
-        scaling = Scaling.fit(training)
-        error = series.naive_error(training, season)
-        return cls(found, parts, season, window, args.horizon, scaling, error, origins)
+        history = args.history or (window if args.series is None else min(window, args.horizon))
+        origins = series.all_origins(parts, found.starts, history, args.horizon)
+        scales = []
+        for name, training in zip(found.names, trainings, strict=True):
+            own = season if args.series is None or len(training) > season else 1
+            try:
+                scales.append((own, series.deviation(training), series.naive_error(training, own)))
+            except SeriesError as error:
+                raise SeriesError(str(error) if args.series is None else f"series {name!r}: {error}") from error
+        return cls(found, season, window, args.horizon, origins, *map(np.array, zip(*scales, strict=True)))
 
-    def samples(self, part: str) -> tuple[Values, Values]:
+    def samples(self, part: str) -> tuple[Values | list[Values], Values]:
         """What the network reads [N, W, 1] and is to say [N, H] for each origin of the part."""
         x, level = self.read(self.origins[part])
-        return x, self.scaling.targets(self.truth(part), level)
+        return x, self.scaling(self.origins[part]).targets(self.truth(part), level)
 
-    def read(self, origins: Origins) -> tuple[Values, Values]:
-        x, level = self.scaling.read(series.before(self.series.values, origins, self.window))
-        return x[:, :, None], level
+    def scaling(self, origins: Origins) -> Scaling:
+        return Scaling(self.deviations[self.series.which(origins), None])
+
+    def read(self, origins: Origins) -> tuple[Values | list[Values], Values]:
+        """Windows [N, W, 1], a list of windows [W_i, 1] where histories are shorter, and the level [N, 1] of each."""
+        lengths = np.minimum(self.series.history(origins), self.window)
+        windows = series.before(self.series.values, origins, lengths, self.window)
+        scaled, level = self.scaling(origins).read(windows, lengths)
+        x = scaled[:, :, None]
+        if (lengths == self.window).all():
+            return x, level
+        return [row[:length] for row, length in zip(x, lengths, strict=True)], level
 
     def truth(self, part: str) -> Values:
         return series.ahead(self.series.values, self.origins[part], self.horizon)
 
     def forecasts(self, model: pyrnn.Sequential, origins: Origins) -> dict[str, Values]:
-        """By name the forecasts [N, H] from these origins, of which the last may be the end of the series."""
+        """By name the forecasts [N, H] from these origins, of which some may be the end of a series."""
         x, level = self.read(origins)
-        found = {"model": self.scaling.write(model.predict(x, verbose=0), level)}
-        found["naive"] = series.seasonal_naive(self.series.values, origins, self.horizon, self.season)
+        found = {"model": self.scaling(origins).write(model.predict(x, verbose=0), level)}
+        seasons = self.seasons[self.series.which(origins)]
+        found["naive"] = series.seasonal_naive(self.series.values, origins, self.horizon, seasons)
         return found
 
     def tested(self, model: pyrnn.Sequential) -> dict[str, Values]:
@@ -156,8 +179,8 @@ class Problem:
         return found if best is None else {**found, "best": best}
 
     def errors(self, forecasts: dict[str, Values]) -> dict[str, Errors]:
-        truth = self.truth("test")
-        return {name: Errors.of(values, truth, self.naive_error) for name, values in forecasts.items()}
+        truth, units = self.truth("test"), self.naive_errors[self.series.which(self.origins["test"]), None]
+        return {name: Errors.of(values, truth, units) for name, values in forecasts.items()}
 
 
 # -- model --------------------------------------------------------------------
@@ -182,14 +205,19 @@ class Forecaster(Run):
     def __init__(
         self, model: pyrnn.Sequential, args: argparse.Namespace, problem: Problem, early: EarlyStopping
     ) -> None:
+        found = problem.series
         sizes = {part: len(origins) for part, origins in problem.origins.items()}
         guessed = "" if args.season else " (guessed)"
+        many = "" if args.series is None else f"{len(found.names):,} series with "
+        shortest = min(int(found.history(origins).min()) for origins in problem.origins.values())
+        windows = f"{problem.window}" if shortest >= problem.window else f"{shortest} to {problem.window}"
         data = (
-            f"{problem.series.name}: {problem.parts.length:,} values, season {problem.season}{guessed}, windows of "
-            f"{problem.window}: " + ", ".join(f"{size:,} to {part}" for part, size in sizes.items())
+            f"{found.name}: {many}{len(found.values):,} values, season {problem.season}{guessed}, windows of "
+            f"{windows}: " + ", ".join(f"{size:,} to {part}" for part, size in sizes.items())
         )
-        facts = {"season": problem.season, "window": problem.window, "deviation": problem.scaling.deviation}
-        super().__init__(model, args, data, series={"name": problem.series.name, **facts, "windows": sizes})
+        deviations = dict(zip(found.names, problem.deviations.tolist(), strict=True))
+        facts = {"season": problem.season, "window": problem.window, "deviations": deviations}
+        super().__init__(model, args, data, series={"name": found.name, **facts, "windows": sizes})
         self.problem, self.early = problem, early
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -206,7 +234,7 @@ class Forecaster(Run):
         return super().stopped()
 
     def write(self, errors: dict[str, Errors]) -> None:
-        """errors.csv, a line for each step of the horizon, and forecast.csv, what comes after the end of the series."""
+        """errors.csv, a line for each step of the horizon, and forecast.csv, what comes after the end of each series."""
         columns = {
             f"{title} {name}": getattr(of_name, metric)
             for name, of_name in errors.items()
@@ -214,13 +242,18 @@ class Forecaster(Run):
         }
         steps = [*range(1, self.problem.horizon + 1), "all"]
         self._table("errors.csv", ["step", *columns], zip(steps, *columns.values(), strict=True))
-        future = self.problem.forecasts(self.model, np.array([self.problem.parts.length]))
-        rows = zip(steps[:-1], *(values[0] for values in future.values()), strict=True)
-        self._table("forecast.csv", ["step", *future], rows)
+        found = self.problem.series
+        future = self.problem.forecasts(self.model, found.ends)
+        keys = [
+            (step,) if self.settings.series is None else (name, step) for name in found.names for step in steps[:-1]
+        ]
+        names = ["step"] if self.settings.series is None else [self.settings.series, "step"]
+        rows = zip(*zip(*keys, strict=True), *(values.ravel() for values in future.values()), strict=True)
+        self._table("forecast.csv", [*names, *future], rows)
 
-    def _table(self, name: str, header: list[str], rows: Iterator[tuple[object, ...]]) -> None:
+    def _table(self, name: str, header: list[str], rows: Iterable[tuple[object, ...]]) -> None:
         with open(self.folder / name, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([header, *([step, *values] for step, *values in rows)])
+            csv.writer(file).writerows([header, *rows])
 
     def draw(self) -> None:
         if self.settings.plot and (figure := new_figure("forecast.png", 12, 7.5)) is not None:
@@ -290,22 +323,28 @@ def draw(figure: "Figure", run: Forecaster) -> None:
 
 
 def draw_end(axes: "Axes", problem: Problem, model: pyrnn.Sequential) -> None:
-    """The last test windows one after the other, as many as show a season, and the forecast from the end on."""
-    values, horizon, end = problem.series.values, problem.horizon, problem.parts.length
-    tested = (end - int(problem.origins["test"][0])) // horizon
+    """The last test windows one after the other, as many as show a season, and the forecast from the end on.
+
+    Of many series it is the one with the most of them.
+    """
+    horizon, tests = problem.horizon, problem.origins["test"]
+    which = int(np.bincount(problem.series.which(tests)).argmax())
+    start, end = int(problem.series.starts[which]), int(problem.series.ends[which])
+    tested = (end - int(tests[problem.series.which(tests) == which][0])) // horizon
     count = min(max(3, -(-problem.season // horizon)), 12, tested)
     origins = end + horizon * np.arange(-count, 1)
-    shown = np.arange(max(0, origins[0] - horizon), end)
-    axes.plot(shown, values[shown], color="black", linewidth=1.2, label="truth")
+    shown = np.arange(max(start, origins[0] - horizon), end)
+    axes.plot(shown - start, problem.series.values[shown], color="black", linewidth=1.2, label="truth")
     for name, forecasts in problem.forecasts(model, origins).items():
         gaps = np.full((len(origins), 1), np.nan)  # the forecasts of two origins are not one line
-        x = np.concatenate([origins[:, None] + np.arange(horizon), gaps], axis=1)
+        x = np.concatenate([origins[:, None] - start + np.arange(horizon), gaps], axis=1)
         axes.plot(x.ravel(), np.concatenate([forecasts, gaps], axis=1).ravel(), **LOOKS[name])
     for origin in origins:
-        axes.axvline(origin - 0.5, color="grey", linewidth=0.6, linestyle=":")
-    axes.axvspan(end - 0.5, end + horizon - 0.5, color="tab:blue", alpha=0.08, label="after the end")
-    name, unit = problem.series.name, problem.series.unit
-    title = f"{name}: the next {horizon} from each dotted line on"
+        axes.axvline(origin - start - 0.5, color="grey", linewidth=0.6, linestyle=":")
+    axes.axvspan(end - start - 0.5, end - start + horizon - 0.5, color="tab:blue", alpha=0.08, label="after the end")
+    name, unit, names = problem.series.name, problem.series.unit, problem.series.names
+    of = f" of {names[which]}" if len(names) > 1 else ""
+    title = f"{name}{of}: the next {horizon} from each dotted line on"
     axes.set(xlabel=problem.series.step, ylabel=f"{name}{unit and f', {unit}'}", title=title)
     axes.margins(x=0.01)
 

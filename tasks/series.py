@@ -1,7 +1,7 @@
-"""The series that the forecasting task learns from: read or generated, its season, windows, scaling and errors.
+"""The series that the forecasting task learns from: read or generated, their season, windows, scaling and errors.
 
-Letters: L values of a series, N windows, W values in a window, H steps of the horizon, m the season. An origin is the
-place of the first value to forecast: a window is what stands before it.
+Letters: S series, L values of all of them one after the other, N windows, W values in a window, H steps of the horizon,
+m the season. An origin is the place of the first value to forecast: a window is what stands before it in its series.
 """
 
 import csv
@@ -28,14 +28,31 @@ class SeriesError(Exception):
 
 @dataclass(frozen=True)
 class Series:
-    """Values [L] in `unit`, one each `step`. `signal` [L] and `memory` are known of a generated one alone; see `generate`."""
+    """Values [L] in `unit`, one each `step`: of one series, or of those called `names` [S], which end at `ends` [S].
+
+    `signal` [L] and `memory` are known of a generated one alone; see `generate`.
+    """
 
     name: str
     unit: str
     step: str
     values: Values
+    names: tuple[str, ...]
+    ends: Origins
     signal: Values | None = None
     memory: float = 0.0
+
+    @property
+    def starts(self) -> Origins:
+        return np.concatenate([np.zeros(1, np.int64), self.ends[:-1]])
+
+    def which(self, origins: Origins) -> Origins:
+        """The number of the series of each origin, which may be the end of it."""
+        return np.searchsorted(self.ends, origins).astype(np.int64)
+
+    def history(self, origins: Origins) -> Origins:
+        """How many values of its series stand before each origin."""
+        return origins - self.starts[self.which(origins)]
 
     def best(self, origins: Origins, horizon: int) -> Values | None:
         """The forecasts [N, H] of one who knows how the series is made: nobody's squared error can be expected smaller.
@@ -68,46 +85,61 @@ def generate(weeks: int, seed: int, memory: float = 0.8, shock: float = 2.0) -> 
     noise[0] /= math.sqrt(1 - memory**2)  # as if it had gone on for ever
     for i in range(1, len(t)):
         noise[i] += memory * noise[i - 1]
-    return Series("generated load", "MW", "hour", signal + noise, signal, memory)
+    name = "generated load"
+    return Series(name, "MW", "hour", signal + noise, (name,), np.array([len(t)]), signal, memory)
 
 
 # -- reading ------------------------------------------------------------------
 
 
 def read_csv(
-    path: str | os.PathLike[str], column: str | None, delimiter: str = ",", interpolate: bool = False
+    path: str | os.PathLike[str],
+    column: str | None,
+    delimiter: str = ",",
+    interpolate: bool = False,
+    series: str | None = None,
 ) -> Series:
     """The column of that name, or the only one, of a UTF-8 file whose first line has the names; rows in order of time.
 
+    The column `series` names the series of each row, of which the file then has many, one after the other or mixed.
     Values that are missing (an empty field, NA, NaN and their like) are refused, or with `interpolate` put on the line
     between their neighbours. Raises SeriesError, which names file, line and column.
     """
     source = Path(path)
     try:
         with open(source, encoding="utf-8-sig", newline="") as file:
-            name, fields = _column(file, source, column, delimiter)
+            name, rows = _columns(file, source, column, delimiter, series)
     except OSError as error:
         raise SeriesError(f"{source} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SeriesError(f"{source} is not UTF-8 text: byte 0x{error.object[error.start]:02x}") from error
-    values = np.array([_number(text, f"{source}, line {line}, column {name!r}") for line, text in fields], np.float64)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for line, text, group in rows:
+        if not group:
+            raise SeriesError(f"{source}, line {line}, column {series!r}: the name of the series is missing")
+        groups.setdefault(group, []).append((f"{source}, line {line}, column {name!r}", text))
+    found = [_numbers(fields, interpolate) for fields in groups.values()] or [np.zeros(0)]
+    ends = np.cumsum([len(values) for values in found], dtype=np.int64)
+    return Series(name, "", "row", np.concatenate(found), tuple(groups) or (name,), ends)
+
+
+def _numbers(fields: list[tuple[str, str]], interpolate: bool) -> Values:
+    """The values of one series, whose fields come with where they are."""
+    values = np.array([_number(text, where) for where, text in fields], np.float64)
     missing = np.isnan(values)
     if missing.any():
         first = int(missing.argmax())
-        where = f"{source}, line {fields[first][0]}, column {name!r}"
         if not interpolate:
             raise SeriesError(
-                f"{where}: the value is missing, one of {missing.sum()}; --missing interpolate fills gaps"
+                f"{fields[first][0]}: the value is missing, one of {missing.sum()}; --missing interpolate fills gaps"
             )
         if missing[0] or missing[-1]:
-            at = first if missing[0] else len(missing) - 1
-            end = "first" if missing[0] else "last"
+            at, end = (0, "first") if missing[0] else (len(missing) - 1, "last")
             raise SeriesError(
-                f"{source}, line {fields[at][0]}, column {name!r}: the {end} value is missing, "
-                "and has no neighbours to interpolate between"
+                f"{fields[at][0]}: the {end} value is missing, and has no neighbours to interpolate between"
             )
         values[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), values[~missing])
-    return Series(name, "", "row", values)
+    return values
 
 
 def _rows(file: TextIO, source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -121,8 +153,10 @@ def _rows(file: TextIO, source: Path, delimiter: str) -> Iterator[tuple[int, lis
         raise SeriesError(f"{source}, line {reader.line_num}: no CSV: {error}") from error
 
 
-def _column(file: TextIO, source: Path, column: str | None, delimiter: str) -> tuple[str, list[tuple[int, str]]]:
-    """The name of the column, and its fields with the numbers of their lines."""
+def _columns(
+    file: TextIO, source: Path, column: str | None, delimiter: str, series: str | None
+) -> tuple[str, list[tuple[int, str, str]]]:
+    """The name of the column, and the lines' numbers with its fields and the names of their series."""
     rows = _rows(file, source, delimiter)
     _, header = next(rows, (0, []))
     names = [name.strip() for name in header]
@@ -130,18 +164,20 @@ def _column(file: TextIO, source: Path, column: str | None, delimiter: str) -> t
         raise SeriesError(f"{source} is empty: its first line must have the names of the columns")
     listed = ", ".join(map(repr, names))
     if column is None:
-        if len(names) > 1:
+        others = [name for name in names if name != series]
+        if len(others) != 1:
             raise SeriesError(f"{source} has {len(names)} columns: --column must name one of {listed}")
-        column = names[0]
-    if names.count(column) != 1:
-        count = "more than one column" if column in names else "no column"
-        raise SeriesError(f"{source}, line 1: {count} {column!r}; with --delimiter {delimiter!r} they are {listed}")
-    place = names.index(column)
+        column = others[0]
+    for wanted in [column] if series is None else [series, column]:
+        if names.count(wanted) != 1:
+            count = "more than one column" if wanted in names else "no column"
+            raise SeriesError(f"{source}, line 1: {count} {wanted!r}; with --delimiter {delimiter!r} they are {listed}")
+    place, group = names.index(column), None if series is None else names.index(series)
     fields = []
     for line, row in rows:
         if len(row) != len(names):
             raise SeriesError(f"{source}, line {line}: {len(row)} fields where line 1 has {len(names)}")
-        fields.append((line, row[place]))
+        fields.append((line, row[place], column if group is None else row[group].strip()))
     return column, fields
 
 
@@ -189,13 +225,13 @@ def guess_season(values: Values) -> int:
     return int(lags[1:-1][peak & (inner >= 0.95 * inner[peak].max())][0])
 
 
-def seasonal_naive(values: Values, origins: Origins, horizon: int, season: int) -> Values:
-    """What was there a season ago, again and again where the horizon is longer: [N, H].
+def seasonal_naive(values: Values, origins: Origins, horizon: int, seasons: Origins) -> Values:
+    """What was there a season [N] ago, again and again where the horizon is longer: [N, H].
 
-    >>> seasonal_naive(np.array([1.0, 2.0, 3.0]), np.array([3]), horizon=5, season=2)
+    >>> seasonal_naive(np.array([1.0, 2.0, 3.0]), np.array([3]), horizon=5, seasons=np.array([2]))
     array([[2., 3., 2., 3., 2.]])
     """
-    return np.take(values, origins[:, None] - season + np.arange(horizon) % season)
+    return np.take(values, (origins - seasons)[:, None] + np.arange(horizon) % seasons[:, None])
 
 
 # -- windows ------------------------------------------------------------------
@@ -226,28 +262,39 @@ class Parts:
             "test": (self.validation, self.length),
         }
 
-    def origins(self, window: int, horizon: int) -> dict[str, Origins]:
-        """By part all origins whose targets lie in it; their windows may begin in the part before.
+    def origins(self, history: int, horizon: int) -> dict[str, Origins]:
+        """By part all origins whose targets lie in it, and which have a history so long, maybe in the part before.
 
-        Raises SeriesError where a part has none.
-
-        >>> {name: origins.tolist() for name, origins in Parts(6, 9, 12).origins(window=3, horizon=2).items()}
+        >>> {name: origins.tolist() for name, origins in Parts(6, 9, 12).origins(history=3, horizon=2).items()}
         {'train': [3, 4], 'validate': [6, 7], 'test': [9, 10]}
         """
-        found = {}
-        for name, (begin, end) in self.bounds.items():
-            found[name] = np.arange(max(begin, window), end - horizon + 1)
-            if not len(found[name]):
-                raise SeriesError(
-                    f"the series is too short: {end - begin} of its {self.length} values are to {name}, "
-                    f"too few for --window {window} and --horizon {horizon}"
-                )
-        return found
+        return {name: np.arange(max(begin, history), end - horizon + 1) for name, (begin, end) in self.bounds.items()}
 
 
-def before(values: Values, origins: Origins, window: int) -> Values:
-    """The windows [N, W]: values[o - W : o] of each origin o."""
-    return np.take(values, origins[:, None] + np.arange(-window, 0))
+def all_origins(parts: list[Parts], starts: Origins, history: int, horizon: int) -> dict[str, Origins]:
+    """By part those of series that begin at `starts`. Raises SeriesError where a part has none."""
+    by_series = [one.origins(history, horizon) for one in parts]
+    found = {}
+    for name, (begin, end) in parts[0].bounds.items():
+        found[name] = np.concatenate([start + one[name] for start, one in zip(starts, by_series, strict=True)])
+        if not len(found[name]):
+            what = f"the series is too short: {end - begin} of its {parts[0].length} values are"
+            if len(parts) > 1:
+                most = max(bounds[1] - bounds[0] for bounds in (one.bounds[name] for one in parts))
+                what = f"the {len(parts)} series are too short: at most {most} values of one are"
+            raise SeriesError(f"{what} to {name}, too few for a history of {history} and --horizon {horizon}")
+    return found
+
+
+def before(values: Values, origins: Origins, lengths: Origins, window: int) -> Values:
+    """The windows [N, W]: values[o - n : o] of each origin o and length n, then the last of them again up to W.
+
+    >>> before(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2, 4]), np.array([2, 3]), window=3)
+    array([[1., 2., 2.],
+           [2., 3., 4.]])
+    """
+    places: Origins = np.minimum((origins - lengths)[:, None] + np.arange(window), origins[:, None] - 1)
+    return np.take(values, places)
 
 
 def ahead(values: Values, origins: Origins, horizon: int) -> Values:
@@ -259,33 +306,38 @@ def ahead(values: Values, origins: Origins, horizon: int) -> Values:
 class Scaling:
     """Between values and what a network reads: as many standard deviations of the training part from the window's mean.
 
-    >>> scaling = Scaling.fit(np.array([1.0, 3.0]))
-    >>> x, level = scaling.read(np.array([[4.0, 6.0]]))
+    Deviations [N, 1], those of each window's series.
+
+    >>> scaling = Scaling(np.array([[1.0]]))
+    >>> x, level = scaling.read(np.array([[4.0, 6.0, 6.0]]), np.array([2]))
     >>> x.tolist(), level.tolist(), scaling.write(x, level).tolist()
-    ([[-1.0, 1.0]], [[5.0]], [[4.0, 6.0]])
+    ([[-1.0, 1.0, 1.0]], [[5.0]], [[4.0, 6.0, 6.0]])
     """
 
-    deviation: float
+    deviations: Values
 
-    @classmethod
-    def fit(cls, training: Values) -> "Scaling":
-        """From the training part alone. Raises SeriesError where it is constant."""
-        if np.ptp(training) == 0:
-            raise SeriesError(f"there is nothing to learn: all {len(training)} values to train on are {training[0]:g}")
-        return cls(float(training.std()))
-
-    def read(self, windows: Values) -> tuple[Values, Values]:
-        """Windows [N, W] as the network sees them, and the mean [N, 1] of each, which a trend moves."""
-        level = windows.mean(axis=1, keepdims=True)
-        return (windows - level) / self.deviation, level
+    def read(self, windows: Values, lengths: Origins) -> tuple[Values, Values]:
+        """Windows [N, W] as the network sees them, and the mean [N, 1] of the values that count, which a trend moves."""
+        counts = np.arange(windows.shape[1]) < lengths[:, None]
+        level = np.where(counts, windows, 0).sum(axis=1, keepdims=True) / lengths[:, None]
+        return (windows - level) / self.deviations, level
 
     def write(self, outputs: npt.NDArray[np.floating], level: Values) -> Values:
         """The values that the network's outputs [N, H] stand for."""
-        return level + outputs.astype(np.float64) * self.deviation
+        return level + outputs.astype(np.float64) * self.deviations
 
     def targets(self, values: Values, level: Values) -> Values:
         """The outputs [N, H] that the network is to give for these values: `write` backwards."""
-        return (values - level) / self.deviation
+        return (values - level) / self.deviations
+
+
+def deviation(training: Values) -> float:
+    """From the training part alone. Raises SeriesError where it is constant."""
+    if not len(training):
+        raise SeriesError("there is nothing to learn: no value is to train on")
+    if np.ptp(training) == 0:
+        raise SeriesError(f"there is nothing to learn: all {len(training)} values to train on are {training[0]:g}")
+    return float(training.std())
 
 
 # -- errors -------------------------------------------------------------------
@@ -296,7 +348,8 @@ class Errors:
     """Of forecasts [N, H]: mean absolute, root of the mean square, and mean absolute scaled error, each [H + 1].
 
     Entries 0..H-1 are those of the steps, the last that of all steps together. The scaled one is in units of what the
-    seasonal naive forecast of one step is off within the training part (Hyndman and Koehler 2006, equation 8 for a season).
+    seasonal naive forecast of one step is off within the training part of the same series (Hyndman and Koehler 2006,
+    equation 8 for a season).
     """
 
     mae: Values
@@ -304,17 +357,17 @@ class Errors:
     mase: Values
 
     @classmethod
-    def of(cls, forecasts: Values, truth: Values, unit: float) -> "Errors":
-        """`unit` is `naive_error` of the training part.
+    def of(cls, forecasts: Values, truth: Values, units: Values) -> "Errors":
+        """`units` [N, 1] are `naive_error` of the training parts.
 
-        >>> errors = Errors.of(np.array([[1.0, 5.0]]), np.array([[2.0, 2.0]]), unit=2.0)
+        >>> errors = Errors.of(np.array([[1.0, 5.0]]), np.array([[2.0, 2.0]]), units=np.array([[2.0]]))
         >>> errors.mae.tolist(), errors.mase.tolist()
         ([1.0, 3.0, 2.0], [0.5, 1.5, 1.0])
         """
         off = forecasts - truth
-        absolute, square = np.abs(off).mean(axis=0), (off**2).mean(axis=0)
-        mae = np.append(absolute, absolute.mean())
-        return cls(mae, np.sqrt(np.append(square, square.mean())), mae / unit)
+        absolute, square, scaled = (each.mean(axis=0) for each in (np.abs(off), off**2, np.abs(off) / units))
+        mae, mse, mase = (np.append(each, each.mean()) for each in (absolute, square, scaled))
+        return cls(mae, np.sqrt(mse), mase)
 
 
 def naive_error(training: Values, season: int) -> float:

@@ -44,12 +44,8 @@ def test_nothing_of_the_test_part_leaks(tmp_path):
         values[round(len(values) * 0.85) :] *= factor
         found.append(Problem.of(forecast.settings(written(tmp_path / f"{factor}.csv", values.tolist()))))
     one, other = found
-    assert (one.season, one.window, one.scaling, one.naive_error) == (
-        other.season,
-        other.window,
-        other.scaling,
-        other.naive_error,
-    )
+    for name in "season", "window", "seasons", "deviations", "naive_errors":
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for part in "train", "validate":
         for left, right in zip(one.samples(part), other.samples(part), strict=True):
             np.testing.assert_array_equal(left, right)
@@ -59,8 +55,8 @@ def test_nothing_of_the_test_part_leaks(tmp_path):
 def test_scaling_is_that_of_the_training_part():
     small = problem()
     training = small.series.values[: round(8 * 168 * 0.7)]
-    assert small.scaling.deviation == training.std()
-    assert small.naive_error == np.abs(training[168:] - training[:-168]).mean()
+    assert small.deviations == training.std()
+    assert small.naive_errors == np.abs(training[168:] - training[:-168]).mean()
 
 
 def test_samples_are_windows_and_what_comes_after_them():
@@ -71,8 +67,8 @@ def test_samples_are_windows_and_what_comes_after_them():
         for i in 0, len(origins) // 2, -1:
             o = origins[i]
             window, after = small.series.values[o - 24 : o], small.series.values[o : o + 6]
-            np.testing.assert_allclose(x[i, :, 0], (window - window.mean()) / small.scaling.deviation)
-            np.testing.assert_allclose(y[i], (after - window.mean()) / small.scaling.deviation)
+            np.testing.assert_allclose(x[i, :, 0], (window - window.mean()) / small.deviations)
+            np.testing.assert_allclose(y[i], (after - window.mean()) / small.deviations)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +105,88 @@ def test_the_network():
     assert deep.count_params() - model.count_params() == 4 * 32 * (32 + 32 + 1)
 
 
+# -- many series ----------------------------------------------------------------
+
+
+LENGTHS = {"long": 90, "short": 30, "low": 60}
+MANY = ["--series", "shop", "--column", "units", "--season", "7", "--window", "14", "--horizon", "5"]
+
+
+@pytest.fixture
+def shops(tmp_path, rng):
+    """Arguments that read three series whose rows take turns: one is too short for a season in its training part."""
+    values = {name: 100 + 10 * np.sin(np.arange(n) * 2 * np.pi / 7) + rng.normal(size=n) for name, n in LENGTHS.items()}
+    values["low"] /= 1000
+    values["new"] = 50 + rng.normal(size=9)
+    rows = [(t, name, series[t]) for name, series in values.items() for t in range(len(series))]
+    path = tmp_path / "shops.csv"
+    lines = [f"{name},{value}" for _, name, value in sorted(rows, key=lambda row: row[0])]
+    path.write_text("\n".join(["shop,units", *lines]))
+    return values, ["--csv", str(path), *MANY]
+
+
+def test_many_series_are_cut_each_by_itself(shops):
+    values, arguments = shops
+    found = Problem.of(forecast.settings(arguments))
+    assert found.series.names == tuple(values)
+    assert found.seasons.tolist() == [7, 7, 7, 1], "six values have no season"
+    for i, own in enumerate(values.values()):
+        training = own[: round(len(own) * 0.7)]
+        assert found.deviations[i] == training.std()
+        season = found.seasons[i]
+        assert found.naive_errors[i] == np.abs(training[season:] - training[:-season]).mean()
+    for part, origins in found.origins.items():
+        x, y = found.samples(part)
+        for o, window, target in zip(origins, x, y, strict=True):
+            which = int(found.series.which(origins[origins == o])[0])
+            own, place = list(values.values())[which], o - found.series.starts[which]
+            assert 5 <= place <= len(own) - 5
+            history, after = own[max(0, place - 14) : place], own[place : place + 5]
+            np.testing.assert_allclose(window[:, 0], (history - history.mean()) / found.deviations[which], atol=1e-9)
+            np.testing.assert_allclose(target, (after - history.mean()) / found.deviations[which], atol=1e-9)
+    assert isinstance(found.samples("train")[0], list) and isinstance(found.samples("test")[0], np.ndarray)
+
+
+def test_a_longer_history_can_be_asked_for(shops):
+    found = Problem.of(forecast.settings([*shops[1], "--history", "14"]))
+    assert isinstance(found.samples("train")[0], np.ndarray)
+    assert min(found.series.history(origins).min() for origins in found.origins.values()) == 14
+
+
+def test_a_run_on_many_series(shops, tmp_path, capsys):
+    values, arguments = shops
+    short = ["--hidden", "8", "--epochs", "2"]
+    assert forecast.main([*arguments, *short, "--out", str(tmp_path / "out")]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("units: 4 series with 189 values, season 7, windows of 5 to 14: ")
+    rows = lines_of(tmp_path / "out" / "forecast.csv")
+    assert [(row["shop"], row["step"]) for row in rows] == [(name, str(h + 1)) for name in values for h in range(5)]
+    naive = np.array([float(row["naive"]) for row in rows]).reshape(4, 5)
+    np.testing.assert_array_equal(naive[0], values["long"][-7:-2])
+    np.testing.assert_array_equal(naive[3], values["new"][[-1] * 5])
+    model = np.array([float(row["model"]) for row in rows]).reshape(4, 5)
+    assert (np.abs(model[2]) < 1).all() and (np.abs(model[[0, 1, 3]]) > 10).all(), "each in its own units"
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert list(config["series"]["deviations"]) == list(values)
+
+
+def test_a_series_that_teaches_nothing_is_named(shops, capsys, tmp_path):
+    with open(shops[1][1], "a") as file:
+        file.write("\nflat,3" * 40)
+    assert forecast.main([*shops[1], "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == (
+        "forecast: series 'flat': there is nothing to learn: all 28 values to train on are 3\n"
+    )
+
+
 # -- report -------------------------------------------------------------------
 
 
 def test_the_table_has_a_line_per_step_and_one_for_all():
     model, naive = np.array([[1.0, 3.0]]), np.array([[20.0, 40.0]])
     errors = {
-        name: Errors.of(off, np.zeros((1, 2)), unit=2.0) for name, off in {"model": model, "naive": naive}.items()
+        name: Errors.of(off, np.zeros((1, 2)), units=np.array([[2.0]]))
+        for name, off in {"model": model, "naive": naive}.items()
     }
     assert forecast.table(errors, "MW").splitlines() == [
         "              MAE, MW        RMSE, MW            MASE",
@@ -127,13 +198,13 @@ def test_the_table_has_a_line_per_step_and_one_for_all():
 
 
 def test_a_long_horizon_is_shown_in_about_twelve_steps():
-    errors = {"model": Errors.of(np.ones((1, 50)), np.zeros((1, 50)), unit=1.0)}
+    errors = {"model": Errors.of(np.ones((1, 50)), np.zeros((1, 50)), units=np.ones((1, 1)))}
     lines = forecast.table(errors, "").splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["1", *map(str, range(5, 51, 5)), "all"]
 
 
 def test_a_perfect_forecast_can_be_shown():
-    errors = {"model": Errors.of(np.ones((1, 1)), np.ones((1, 1)), unit=1.0)}
+    errors = {"model": Errors.of(np.ones((1, 1)), np.ones((1, 1)), units=np.ones((1, 1)))}
     assert forecast.table(errors, "").splitlines()[-1].split() == ["all", "0.000", "0.000", "0.000"]
 
 
@@ -172,7 +243,9 @@ def test_the_errors_are_those_of_the_saved_model(run):
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6", "all"]
     mae = [float(row["MAE model"]) for row in rows]
     np.testing.assert_allclose(mae, [*np.abs(off).mean(axis=0), np.abs(off).mean()], rtol=1e-6)
-    np.testing.assert_allclose([float(row["MASE model"]) for row in rows], np.array(mae) / small.naive_error, rtol=1e-6)
+    np.testing.assert_allclose(
+        [float(row["MASE model"]) for row in rows], np.array(mae) / small.naive_errors, rtol=1e-6
+    )
     future = lines_of(out / "forecast.csv")
     wanted = small.forecasts(model, np.array([8 * 168]))
     np.testing.assert_allclose([float(row["model"]) for row in future], wanted["model"][0], rtol=1e-6)
@@ -187,7 +260,7 @@ def test_config_tells_what_the_model_needs_to_be_used(run):
         "name": "generated load",
         "season": 168,
         "window": 24,
-        "deviation": small.scaling.deviation,
+        "deviations": {"generated load": float(small.deviations[0])},
         "windows": {"train": 912, "validate": 196, "test": 197},
     }
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -255,7 +328,7 @@ def test_a_file_has_no_best_possible(tmp_path, capsys):
         (["1", "oops"], "load.csv, line 3, column 'load': must be a finite number, got 'oops'"),
         (
             ["1", "2"],
-            "the series is too short: 1 of its 2 values are to train, too few for --window 24 and --horizon 6",
+            "the series is too short: 1 of its 2 values are to train, too few for a history of 24 and --horizon 6",
         ),
         (["5"] * 200, "there is nothing to learn: all 140 values to train on are 5"),
     ],

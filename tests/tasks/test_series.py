@@ -118,6 +118,31 @@ def test_a_gap_at_an_end_has_nothing_to_be_filled_from(text, end, written):
         series.read_csv(written(text), None, interpolate=True)
 
 
+def test_a_column_names_the_series_of_each_row(written):
+    """In the order in which they begin, their rows mixed or not; a gap is filled from its own series."""
+    found = series.read_csv(written("id,v,w\nb,1,0\na,5,0\n b ,2,0\na,NA,0\na,9,0\n"), "v", ",", True, "id")
+    assert (found.name, found.names, found.ends.tolist()) == ("v", ("b", "a"), [2, 5])
+    assert found.values.tolist() == [1, 2, 5, 7, 9]
+    assert series.read_csv(written("v,id\n1,a\n2,b\n"), None, series="id").names == ("a", "b")
+    origins = np.array([1, 2, 3, 5])
+    assert found.which(origins).tolist() == [0, 0, 1, 1] and found.history(origins).tolist() == [1, 2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("a,v\nx,1\n", "v", ", line 1: no column 'id'; with --delimiter ',' they are 'a', 'v'"),
+        ("id,v\nx,1\n ,2\n", "v", ", line 3, column 'id': the name of the series is missing"),
+        ("id,v,w\nx,1,1\n", None, " has 3 columns: --column must name one of 'id', 'v', 'w'"),
+        ("id,v\nx,1\ny,2\nx,\n", None, ", line 4, column 'v': the value is missing, one of 1"),
+    ],
+)
+def test_an_error_in_one_of_many_series(text, column, message, written):
+    path = written(text)
+    with pytest.raises(SeriesError, match=f"^{re.escape(str(path) + message)}"):
+        series.read_csv(path, column, series="id")
+
+
 # -- season -------------------------------------------------------------------
 
 
@@ -144,9 +169,9 @@ def test_noise_has_no_season(rng):
 
 def test_the_naive_forecast_repeats_the_last_season():
     values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
-    forecasts = series.seasonal_naive(values, np.array([3, 8]), horizon=5, season=3)
+    forecasts = series.seasonal_naive(values, np.array([3, 8]), horizon=5, seasons=np.array([3, 3]))
     assert forecasts.tolist() == [[1, 2, 3, 1, 2], [6, 7, 8, 6, 7]]
-    assert series.seasonal_naive(values, np.array([8]), horizon=3, season=1).tolist() == [[8, 8, 8]]
+    assert series.seasonal_naive(values, np.array([8]), horizon=3, seasons=np.array([1])).tolist() == [[8, 8, 8]]
 
 
 # -- windows and scaling ------------------------------------------------------
@@ -155,7 +180,8 @@ def test_the_naive_forecast_repeats_the_last_season():
 def test_windows_stand_before_their_origins_and_targets_after():
     values = np.arange(10.0)
     origins = np.array([3, 7])
-    assert series.before(values, origins, 3).tolist() == [[0, 1, 2], [4, 5, 6]]
+    assert series.before(values, origins, np.array([3, 3]), 3).tolist() == [[0, 1, 2], [4, 5, 6]]
+    assert series.before(values, origins, np.array([1, 2]), 3).tolist() == [[2, 2, 2], [5, 6, 6]], "padded at the end"
     assert series.ahead(values, origins, 2).tolist() == [[3, 4], [7, 8]]
 
 
@@ -163,7 +189,7 @@ def test_no_target_is_in_two_parts_and_none_is_left_out():
     parts = Parts.of(200, validation=0.2, test=0.1)
     assert (parts.train, parts.validation, parts.length) == (140, 180, 200)
     targets = {}
-    for name, origins in parts.origins(window=30, horizon=5).items():
+    for name, origins in parts.origins(history=30, horizon=5).items():
         assert origins[0] >= 30
         targets[name] = np.unique(series.ahead(np.arange(200), origins, 5))
     assert targets["train"].tolist() == list(range(30, 140))
@@ -172,30 +198,51 @@ def test_no_target_is_in_two_parts_and_none_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("window", "horizon", "message"),
+    ("history", "horizon", "message"),
     [(66, 5, "70 of its 100 values are to train"), (5, 16, "15 of its 100 values are to validate")],
 )
-def test_a_part_too_short_for_a_window_is_refused(window, horizon, message):
-    wanted = f"the series is too short: {message}, too few for --window {window} and --horizon {horizon}"
+def test_a_part_too_short_for_a_window_is_refused(history, horizon, message):
+    parts, starts = [Parts.of(100, 0.15, 0.15)], np.zeros(1, int)
+    wanted = f"the series is too short: {message}, too few for a history of {history} and --horizon {horizon}"
     with pytest.raises(SeriesError, match=wanted):
-        Parts.of(100, 0.15, 0.15).origins(window, horizon)
-    Parts.of(100, 0.15, 0.15).origins(65, 5)
-    Parts.of(100, 0.15, 0.15).origins(5, 15)
+        series.all_origins(parts, starts, history, horizon)
+    series.all_origins(parts, starts, 65, 5)
+    series.all_origins(parts, starts, 5, 15)
+
+
+def test_of_many_series_those_that_are_too_short_for_a_part_are_left_out_of_it():
+    parts, starts = [Parts.of(length, 0.2, 0.2) for length in (10, 20)], np.array([0, 10])
+    found = series.all_origins(parts, starts, history=4, horizon=3)
+    assert {name: origins.tolist() for name, origins in found.items()} == {
+        "train": [14, 15, 16, 17, 18, 19],
+        "validate": [22, 23],
+        "test": [26, 27],
+    }
+    with pytest.raises(
+        SeriesError, match="the 2 series are too short: at most 4 values of one are to validate, too few"
+    ):
+        series.all_origins(parts, starts, history=4, horizon=5)
 
 
 def test_scaling_is_by_the_deviation_and_from_the_mean_of_the_window(rng):
-    training, windows, targets = rng.normal(50, 4, 300), rng.normal(60, 4, (7, 12)), rng.normal(60, 4, (7, 3))
-    scaling = Scaling.fit(training)
-    x, level = scaling.read(windows)
-    np.testing.assert_allclose(x, (windows - windows.mean(axis=1)[:, None]) / training.std())
+    deviations, lengths = rng.uniform(1, 5, (7, 1)), np.array([12, 12, 5, 1, 12, 7, 12])
+    windows, targets = rng.normal(60, 4, (7, 12)), rng.normal(60, 4, (7, 3))
+    scaling = Scaling(deviations)
+    x, level = scaling.read(windows, lengths)
+    means = np.array([[window[:length].mean()] for window, length in zip(windows, lengths, strict=True)])
+    np.testing.assert_allclose(level, means)
+    np.testing.assert_allclose(x, (windows - means) / deviations)
     y = scaling.targets(targets, level)
-    np.testing.assert_allclose(y, (targets - windows.mean(axis=1)[:, None]) / training.std())
+    np.testing.assert_allclose(y, (targets - means) / deviations)
     np.testing.assert_allclose(scaling.write(y, level), targets)
 
 
-def test_a_constant_training_part_is_refused():
+def test_a_training_part_that_has_no_deviation_is_refused():
+    assert series.deviation(np.array([1.0, 3.0])) == 1
     with pytest.raises(SeriesError, match="there is nothing to learn: all 9 values to train on are 2.5"):
-        Scaling.fit(np.full(9, 2.5))
+        series.deviation(np.full(9, 2.5))
+    with pytest.raises(SeriesError, match="there is nothing to learn: no value is to train on"):
+        series.deviation(np.zeros(0))
 
 
 # -- errors -------------------------------------------------------------------
@@ -203,10 +250,10 @@ def test_a_constant_training_part_is_refused():
 
 def test_errors_by_hand():
     truth = np.array([[1.0, 2.0], [3.0, 4.0]])
-    errors = Errors.of(truth + [[1, -2], [3, 0]], truth, unit=4.0)
+    errors = Errors.of(truth + [[1, -2], [3, 0]], truth, np.array([[4.0], [2.0]]))
     assert errors.mae.tolist() == [2.0, 1.0, 1.5]
     np.testing.assert_allclose(errors.rmse, np.sqrt([(1 + 9) / 2, (4 + 0) / 2, (1 + 4 + 9 + 0) / 4]))
-    assert errors.mase.tolist() == [0.5, 0.25, 0.375]
+    assert errors.mase.tolist() == [(0.25 + 1.5) / 2, 0.25, 0.5625]
 
 
 def test_the_unit_of_the_scaled_error_by_hand():
