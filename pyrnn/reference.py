@@ -10,6 +10,8 @@ id v is row v of the identity matrix, so a product with a kernel picks the kerne
 
 # ruff: noqa: PLC0414 (names that are public here too)
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -340,13 +342,15 @@ def activate(z: Floats, activation: str) -> Floats:
             return np.exp(z)
         case "silu":  # Ramachandran et al. 2017
             return z * sigmoid(z)
+        case "gelu":  # Hendrycks and Gimpel 2016
+            return z * _normal_distribution(z)
     raise _unknown_activation("activate", activation)
 
 
 def activate_backward(dy: Floats, y: Floats, activation: str) -> Floats:
     """The gradient by z of `activate` for dy, the loss's gradient by y; both of y's shape.
 
-    Every derivative is written by y, but that of "silu", which has no inverse: there y must be z.
+    Every derivative is written by y, but those of "silu" and "gelu", which have no inverse: there y must be z.
 
     >>> activate_backward(np.array([2.0]), np.array([0.5]), "sigmoid")
     array([0.5])
@@ -375,6 +379,9 @@ def activate_backward(dy: Floats, y: Floats, activation: str) -> Floats:
             return dy * y
         case "silu":
             return dy * sigmoid(y) * (1 + y * (1 - sigmoid(y)))
+        case "gelu":
+            density: Floats = np.exp(-(y**2) / 2) / math.sqrt(2 * math.pi)
+            return dy * (_normal_distribution(y) + y * density)
     raise _unknown_activation("activate_backward", activation)
 
 
@@ -390,7 +397,7 @@ def dense_forward(x: Floats | Ids, kernel: Floats, bias: Floats, activation: str
 def dense_backward(
     dy: Floats, x: Floats | Ids, kernel: Floats, y: Floats, activation: str
 ) -> tuple[Floats | None, Floats, Floats]:
-    """Gradients of `dense_forward` for dy [..., N], the loss's gradient by y. `activation` cannot be "silu": see above.
+    """Gradients of `dense_forward` for dy [..., N], the loss's gradient by y. `activation` cannot be "silu" or "gelu".
 
     Returns dx [..., I] (None for ids), dkernel [I, N], dbias [N].
 
@@ -398,8 +405,8 @@ def dense_backward(
     >>> dense_backward(np.array([[2.0]]), x, kernel, np.array([[3.0]]), "linear")
     (array([[2.]]), array([[6.]]), array([2.]))
     """
-    if activation == "silu":
-        raise ValueError("dense_backward: activation must be one whose derivative is written by y, got silu")
+    if activation in ("silu", "gelu"):
+        raise ValueError(f"dense_backward: activation must be one whose derivative is written by y, got {activation}")
     dz = activate_backward(dy, y, activation)
     dx = None if _is_ids(x) else dz @ kernel.T
     return dx, _product_over_rows(_rows(x, len(kernel)), dz), dz.reshape(-1, dz.shape[-1]).sum(axis=0)
@@ -444,8 +451,14 @@ def crossentropy(z: Floats, y: Floats | Ids) -> tuple[float, Floats]:
 
 
 def _unknown_activation(function: str, got: str) -> ValueError:
-    known = "linear, tanh, sigmoid, relu, softmax, hard_sigmoid, softplus, elu, leaky_relu, exponential or silu"
+    known = "linear, tanh, sigmoid, relu, softmax, hard_sigmoid, softplus, elu, leaky_relu, exponential, silu or gelu"
     return ValueError(f"{function}: activation must be {known}, got {got!r}")
+
+
+def _normal_distribution(z: Floats) -> Floats:
+    """erfc(-z / sqrt(2)) / 2, of any shape: the probability that a standard normal number is less than z."""
+    below: Floats = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-z / math.sqrt(2))
+    return below
 
 
 def _is_ids(x: Floats | Ids) -> bool:

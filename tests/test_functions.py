@@ -186,14 +186,15 @@ def test_dense_has_the_same_bits_for_any_number_of_threads(rng, ids, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", [*ACTIVATIONS[:4], *ACTIVATIONS[5:], "silu"])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS[:4], *ACTIVATIONS[5:], "silu", "gelu"])
 def test_activations_of_large_and_small_values(activation, dtype):
     """What saturates does so at the right value, what grows reaches infinity, and nothing becomes NaN."""
     x = np.concatenate([sign * np.geomspace(1e-30, 1e30, 4001) for sign in (1, -1)]).astype(dtype)
     y = _core.dense_forward(x[:, None], np.ones((1, 1), dtype), np.zeros(1, dtype), activation)[:, 0]
     with np.errstate(over="ignore", under="ignore"):
         expected = ref.activate(x.astype("float64"), activation).astype(dtype)
-    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=1e-7 if activation == "silu" else 1e-30)
+    near_zero = {"silu": 1e-7, "gelu": np.finfo(dtype).eps}.get(activation, 1e-30)
+    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=near_zero)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

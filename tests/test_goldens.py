@@ -216,7 +216,7 @@ def reference_layer(options, given):
             y, dx = x.reshape(dy.shape), dy.reshape(x.shape)
         case "Activation":
             y = ref.activate(x, options["activation"])
-            dx = ref.activate_backward(dy, x if options["activation"] == "silu" else y, options["activation"])
+            dx = ref.activate_backward(dy, x if options["activation"] in ("silu", "gelu") else y, options["activation"])
     return {"y": y, "dx": dx}
 
 

@@ -113,11 +113,12 @@ def test_flatten_of_vectors_is_the_vectors(rng, run_layer):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES + [(5, 33)])
-def test_silu(rng, run_layer, shape, dtype):
+@pytest.mark.parametrize("name", ["silu", "gelu"])
+def test_activations_without_an_inverse(rng, run_layer, name, shape, dtype):
     x, dy = normal(rng, dtype, shape, shape)
     wide_x, wide_dy = 3 * x.astype("float64"), dy.astype("float64")
-    expected = activate(wide_x, "silu"), activate_backward(wide_dy, wide_x, "silu")
-    assert_close(run_layer(layers.Activation("silu"), 3 * x, dy), expected, dtype)
+    expected = activate(wide_x, name), activate_backward(wide_dy, wide_x, name)
+    assert_close(run_layer(layers.Activation(name), 3 * x, dy), expected, dtype)
 
 
 def test_a_saved_model_has_them_all(rng, tmp_path):

@@ -140,7 +140,7 @@ REFUSED = [
     (lambda: layers.LSTM(2, name="a/b"), ValueError, "LSTM: name must be text without '/'"),
     (lambda: layers.LSTM(2, input_shape=7), TypeError, r"LSTM: input_shape must be a tuple such as \(7, 12\), got 7"),
     (lambda: layers.LSTM(2, input_shape=(1, 2, 3)), ValueError, r"input_shape must be \(features,\) or \(T, features\)"),
-    (lambda: layers.Dense(2, activation="gelu"), ValueError, "Dense: activation must be one of 'elu'.*got 'gelu'"),
+    (lambda: layers.Dense(2, activation="mish"), ValueError, "Dense: activation must be one of 'elu'.*got 'mish'"),
     (lambda: layers.Dense(2, activity_regularizer="l2"), TypeError, "Dense: activity_regularizer is not supported"),
     (lambda: layers.Dense(2, input_dim=3, input_shape=(3,)), TypeError, "Dense: input_dim is not supported: use input_shape="),
     (lambda: layers.Embedding(5, 2, input_length=3, input_shape=(3,)), TypeError, "one of input_shape and input_length must be given"),

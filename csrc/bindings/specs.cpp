@@ -167,7 +167,8 @@ Activation activation_by_name(const std::string& name) {
                               {"elu", Activation::elu},
                               {"leaky_relu", Activation::leaky_relu},
                               {"exponential", Activation::exponential},
-                              {"silu", Activation::silu}});
+                              {"silu", Activation::silu},
+                              {"gelu", Activation::gelu}});
 }
 
 }  // namespace pyrnn

@@ -112,6 +112,46 @@ static inline Vec<T> elu(Vec<T> x) {
   return x > T(0) ? x : exponential_minus_1<T>(x);
 }
 
+// P of F(-w) = exp(-w^2 / 2) t P(u), t = 4 / (4 + w), for 0 <= w <= kHighest, from fit_normal.py: relative error 2^-26
+// (float), 2^-55 (double). F is the standard normal distribution function; below -kHighest it is soon subnormal.
+template <class T>
+struct Normal;
+template <>
+struct Normal<float> {
+  static constexpr int kDegree = 9;
+  static constexpr float p[] = {0.230593126f,   0.157587538f,     0.0788951629f,   0.0275538845f, 0.00561451492f,
+                                5.96976846e-5f, -0.000283671854f, -3.61698381e-5f, 1.3375983e-5f, 2.54443921e-6f};
+  static constexpr float kHighest = 13.0f;
+};
+template <>
+struct Normal<double> {
+  static constexpr int kDegree = 22;
+  static constexpr double p[] = {
+      0.20461392215414898,    0.15544269232109342,     0.090651119123962795,    0.038720324754619118,
+      0.010533266307999315,   0.00077613194079879406,  -0.00061306513966709346, -0.00017655348327300749,
+      3.6307555492221532e-5,  2.0975038707835805e-5,   -3.3750272937130709e-6,  -2.4439813790103535e-6,
+      5.3245007257330403e-7,  2.7711653810440392e-7,   -1.0340139179255793e-7,  -2.5163141142532471e-8,
+      1.9378912231323124e-8,  4.6586664877488374e-10,  -3.0870360955516369e-9,  3.9755882303450589e-10,
+      3.6363404180142763e-10, -6.2922713246599508e-11, -2.3300333979703233e-11};
+  static constexpr double kHighest = 37.0;
+};
+
+// F(x), and bell = exp(-x^2 / 2)
+template <class T>
+static inline Vec<T> normal_distribution(Vec<T> x, Vec<T>& bell) {
+  using N = Normal<T>;
+  constexpr T h = N::kHighest;
+  const Vec<T> magnitude = (Vec<T>)((Bits<T>)x & ~(Bits<T>)set1<T>(T(-0.0)));
+  const Vec<T> w = lesser(set1<T>(h), magnitude), t = T(4) / (T(4) + w);
+  const Vec<T> u = fma(t, set1<T>(2 * (h + 4) / h), set1<T>(-(h + 8) / h));  // -1 at w = h, 1 at 0
+  Vec<T> p = set1<T>(N::p[N::kDegree]);
+#pragma GCC unroll 22
+  for (int k = N::kDegree - 1; k >= 0; k--) p = fma(p, u, set1<T>(N::p[k]));
+  bell = exponential<T>(w * w * T(-0.5));
+  const Vec<T> tail = bell * t * p;
+  return x < T(0) ? tail : T(1) - tail;
+}
+
 // Keras' negative_slope
 template <class T>
 constexpr T kLeakySlope = T(0.2);
@@ -200,6 +240,11 @@ static void activate(Activation activation, Index rows, Index features, const T*
       });
     case Activation::silu:  // x sigmoid(x), Ramachandran et al. 2017; of minus infinity no infinity times 0
       return all([](V v) { return greater(set1<T>(Expm1<T>::kLowest), v) * sigmoid<T>(v); });
+    case Activation::gelu:  // x F(x), Hendrycks and Gimpel 2016
+      return all([](V v) {
+        V bell;
+        return greater(set1<T>(-Normal<T>::kHighest), v) * normal_distribution<T>(v, bell);
+      });
   }
 }
 
@@ -245,6 +290,12 @@ static void activate_backward(Activation activation, Index rows, Index features,
       return all([](V v, V d) {
         const V x = clamp<T>(v, Expm1<T>::kLowest, Expm1<T>::kHighest), s = sigmoid<T>(x);
         return d * s * fma(x, T(1) - s, set1<T>(T(1)));
+      });
+    case Activation::gelu:  // F(x) + x exp(-x^2 / 2) / sqrt(2 pi)
+      return all([](V v, V d) {
+        V bell;
+        const V below = normal_distribution<T>(v, bell);
+        return d * fma(clamp<T>(v, -Normal<T>::kHighest, Normal<T>::kHighest) * T(0.3989422804014327), bell, below);
       });
   }
 }

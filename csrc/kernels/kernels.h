@@ -21,11 +21,14 @@ enum class Activation : int {
   elu,
   leaky_relu,
   exponential,
-  silu
+  silu,
+  gelu
 };
 
 // Whether an activation's derivative is taken at x = its input; every other's is written by y = its output.
-constexpr bool keeps_input(Activation activation) { return activation == Activation::silu; }
+constexpr bool keeps_input(Activation activation) {
+  return activation == Activation::silu || activation == Activation::gelu;
+}
 
 // A run of `count` products A [rows, depth] times B [depth, columns], a_next and b_next elements apart.
 template <class T>

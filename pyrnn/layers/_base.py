@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 ACTIVATIONS = (
     "elu",
     "exponential",
+    "gelu",
     "hard_sigmoid",
     "leaky_relu",
     "linear",

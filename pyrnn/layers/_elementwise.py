@@ -15,6 +15,7 @@ class Activation(Layer):
         leaky_relu    x > 0 ? x : 0.2 x                         hard_sigmoid  min(max(x + 3, 0), 6) / 6
         elu           x > 0 ? x : exp(x) - 1                    exponential   exp(x)
         softplus      log(1 + exp(x))                           silu          x sigmoid(x)
+        gelu          x (1 + erf(x / sqrt(2))) / 2
 
     These are Keras 3's. Raises ValueError for any other name.
 

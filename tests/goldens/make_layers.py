@@ -10,6 +10,7 @@ TORCH_ACTIVATIONS = {
     "leaky_relu": lambda z: F.leaky_relu(z, 0.2),
     "exponential": torch.exp,
     "silu": F.silu,
+    "gelu": F.gelu,
 }
 
 
@@ -64,7 +65,7 @@ def layers():
         inputs |= {} if mask is None else {"mask": mask}
         cases[case] = {"layer": layer, **config}, inputs, {"keras": layers_keras, "torch": layers_torch}
 
-    for activation in TORCH_ACTIVATIONS:
+    for activation in [name for name in TORCH_ACTIVATIONS if name != "gelu"]:
         add(activation, "Activation", normal(rng, 5, 21) * 3, (5, 21), activation=activation)
     for rank, leading in (("rows", (5,)), ("steps", (3, 4))):
         for features in (2, 16, 37):
@@ -83,6 +84,7 @@ def layers():
     lengths, steps = np.array([[6], [1], [3], [5]]), np.arange(6)
     for side, mask in (("right", steps < lengths), ("left", steps >= 6 - lengths)):
         add(f"average_padded_{side}", "GlobalAveragePooling1D", normal(rng, 4, 6, 19), (4, 19), mask=mask)
+    add("gelu", "Activation", normal(rng, 5, 21) * 3, (5, 21), activation="gelu")
     return cases
 
 

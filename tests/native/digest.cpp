@@ -89,7 +89,8 @@ void digest_activations(Numbers& numbers) {
                                                             {"elu", Activation::elu},
                                                             {"leaky_relu", Activation::leaky_relu},
                                                             {"exponential", Activation::exponential},
-                                                            {"silu", Activation::silu}};
+                                                            {"silu", Activation::silu},
+                                                            {"gelu", Activation::gelu}};
   for (const auto& [name, activation] : activations) {
     Hash forward, backward;
     std::vector<T> y(wide.size()), dx(wide.size());
