@@ -91,8 +91,16 @@ def test_defaults_of_textgen():
 
 def test_defaults_of_forecast():
     model = {"hidden": 32, "batch": 32, "epochs": 40, "lr": 0.002, "cell": "lstm", "patience": 6}
-    data = {"csv": None, "column": None, "delimiter": None, "missing": None, "weeks": 104}
-    own = {"season": None, "window": None, "horizon": 24, "validation": 0.15, "test": 0.15, "plot": True}
+    data = {"csv": None, "column": None, "series": None, "delimiter": None, "missing": None, "weeks": 104}
+    own = {
+        "season": None,
+        "window": None,
+        "history": None,
+        "horizon": 24,
+        "validation": 0.15,
+        "test": 0.15,
+        "plot": True,
+    }
     assert vars(forecast.settings([])) == {**COMMON, **model, **data, **own, "out": Path("runs/forecast")}
     read = vars(forecast.settings(["--csv", "a.csv", "--delimiter", "\\t"]))
     csv = {"csv": "a.csv", "column": None, "delimiter": "\t", "missing": "refuse", "weeks": None}
