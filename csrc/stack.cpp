@@ -98,6 +98,12 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
         throw std::invalid_argument("Network: rate of dropout must be in [0, 1), got " + std::to_string(spec.rate));
       add(new Dropout<T>(spec.rate, spec.seed, spec.per_sequence));
       break;
+    case OpKind::gaussian_noise:
+      if (!(spec.deviation >= 0))
+        throw std::invalid_argument("Network: stddev of gaussian_noise must be at least 0, got " +
+                                    std::to_string(spec.deviation));
+      add(new GaussianNoise<T>(spec.deviation, spec.seed));
+      break;
     case OpKind::repeat_vector:
       if (sequence) throw std::invalid_argument("Network: repeat_vector needs [B, F], got a sequence");
       add(new RepeatVector<T>(positive(spec.units, "n of repeat_vector"), !(next && is_recurrent(*next))));

@@ -20,6 +20,7 @@ enum class OpKind {
   dense,
   activation,
   dropout,
+  gaussian_noise,
   repeat_vector,
   one_hot,
   flatten,
@@ -42,6 +43,7 @@ struct OpSpec {
   Activation activation = Activation::linear;             // of cells, dense and activation
   Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru
   double rate = 0;                                        // of dropout
+  double deviation = 0;                                   // of gaussian_noise
   std::uint64_t seed = 0;
   bool per_sequence = false;                             // of dropout
   double epsilon = 0;                                    // of layer_norm

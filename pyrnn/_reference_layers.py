@@ -3,6 +3,8 @@
 Letters: T steps, B batch, F features.
 """
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,11 +105,29 @@ def dropout_mask(shape: tuple[int, int, int], rate: float, seed: int, iteration:
     >>> dropout_mask((1, 1, 4), 0.5, 0, 0, False)  # hex 66 and 9b in front are below and above a half of 100
     array([[[0., 2., 2., 2.]]])
     """
+    words = _words(shape, seed, iteration, per_sequence)
+    return np.where(words < np.uint32(rate * 2**32), 0.0, 1 / (1 - rate))
+
+
+def gaussian_noise(shape: tuple[int, int, int], stddev: float, seed: int, iteration: int) -> Floats:
+    """What GaussianNoise adds to a batch [B, T, F], of the words that `dropout_mask` looks at. Returns [B, T, F].
+
+    A word's last bit has the sign, the others the probability of a greater number, by which the normal distribution tells it.
+
+    >>> gaussian_noise((1, 1, 2), 1.0, 0, 0).round(4)  # both words are odd; hex 66 and e1 of 200 are 0.20 and 0.44
+    array([[[-0.8433, -0.1503]]])
+    """
+    words = _words(shape, seed, iteration)
+    quantile = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
+    noise: Floats = np.where(words % 2, stddev, -stddev) * quantile(((words >> np.uint32(1)) + 0.5) / 2**32)
+    return noise
+
+
+def _words(shape: tuple[int, int, int], seed: int, iteration: int, per_sequence: bool = False) -> NDArray[np.uint32]:
     B, T, F = shape
     b, t, group = np.indices((B, T, -(-F // 4)), np.uint32)
     counter = np.stack([group, np.full_like(group, iteration), b, t * (not per_sequence)], axis=-1).astype(np.uint32)
-    words = philox(counter, seed).reshape(B, T, -1)[..., :F]
-    return np.where(words < np.uint32(rate * 2**32), 0.0, 1 / (1 - rate))
+    return philox(counter, seed).reshape(B, T, -1)[..., :F]
 
 
 def _normalized(x: Floats, epsilon: float) -> tuple[Floats, Floats]:

@@ -1,5 +1,7 @@
 """Layers without a kernel in the engine: against the reference at sizes that fill no register, and on any threads."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,7 @@ def test_a_saved_model_has_them_all(rng, tmp_path):
             layers.Dense(17, activation="elu"),
             layers.LayerNormalization(epsilon=1e-5, gamma_initializer="random_normal", beta_initializer="uniform"),
             layers.SpatialDropout1D(0.5, seed=1),
+            layers.GaussianNoise(0.5, seed=1),
             layers.Flatten(),
             layers.RepeatVector(2),
             layers.GlobalMaxPooling1D(),
@@ -168,6 +171,34 @@ def test_dropout_masks_are_those_of_philox(rng, kind, F, dtype):
         np.testing.assert_allclose(squares, mask**2, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("F", [1, 7, 16, 50, 130])
+def test_gaussian_noise_is_that_of_philox(rng, F, dtype):
+    """Of two training steps: the gradient of a sum of squares by a kernel whose outputs are the targets is the noise."""
+    B, T, stddev, seed = 5, 6, 0.7, 2**40 + 9
+    model = pyrnn.Sequential(
+        [pyrnn.Input((T, B * T)), layers.Dense(F, use_bias=False), layers.GaussianNoise(stddev, seed=seed)], dtype=dtype
+    )
+    model.compile("sgd", "mse")
+    model.optimizer.learning_rate = B * T * F / 2
+    identity, kernel = np.eye(B * T, dtype=dtype).reshape(B, T, B * T), rng.normal(size=(B * T, F)).astype(dtype)
+    for iteration in range(2):
+        model.set_weights([kernel])
+        y = model.predict(identity, verbose=0)
+        np.testing.assert_array_equal(y, kernel.reshape(B, T, F))
+        model.train_on_batch(identity, y)
+        noise = (kernel - model.get_weights()[0]).reshape(B, T, F)
+        expected = ref.gaussian_noise((B, T, F), stddev, seed, iteration)
+        np.testing.assert_allclose(noise, expected, atol={"float32": 5e-6, "float64": 1e-13}[dtype])
+
+
+def test_gaussian_noise_is_normal():
+    noise = ref.gaussian_noise((40, 50, 60), 2.0, 1, 0).ravel() / 2
+    assert noise.mean() == pytest.approx(0, abs=0.01) and noise.std() == pytest.approx(1, abs=0.01)
+    for bound in (-2, -0.5, 0, 1, 3):
+        assert np.mean(noise < bound) == pytest.approx(NormalDist().cdf(bound), abs=0.003)
+
+
 def test_spatial_dropout_drops_a_feature_at_all_steps_of_a_row():
     mask = ref.dropout_mask((40, 6, 50), 0.4, 1, 0, per_sequence=True)
     np.testing.assert_array_equal(mask, np.repeat(mask[:, :1], 6, axis=1))
@@ -183,6 +214,7 @@ OPS = {
         {"op": "lstm", "units": 21, "return_sequences": True},
         {"op": "layer_norm", "epsilon": 1e-3, "center": True, "scale": True},
         {"op": "dropout", "rate": 0.25, "seed": 3, "per_sequence": True},
+        {"op": "gaussian_noise", "stddev": 0.25, "seed": 3},
         {"op": "dense", "units": 17, "activation": "silu"},
         {"op": "flatten", "steps": 5},
     ],
@@ -258,6 +290,7 @@ def test_a_stream_takes_a_flatten_of_vectors(rng):
 
 
 CORE_REFUSED = [
+    ({"op": "gaussian_noise", "stddev": -1.0}, "Network: stddev of gaussian_noise must be at least 0, got -1"),
     ({"op": "flatten", "steps": 0}, "Network: steps of flatten must be at least 1, got 0"),
     ({"op": "layer_norm", "epsilon": 0.0}, "Network: epsilon of layer_norm must be positive, got 0"),
     ({"op": "layer_norm", "epsilon": float("nan")}, "Network: epsilon of layer_norm must be positive, got nan"),

@@ -13,6 +13,7 @@ OpSpec op_spec(const py::dict& d) {
                                      {"dense", OpKind::dense},
                                      {"activation", OpKind::activation},
                                      {"dropout", OpKind::dropout},
+                                     {"gaussian_noise", OpKind::gaussian_noise},
                                      {"repeat_vector", OpKind::repeat_vector},
                                      {"one_hot", OpKind::one_hot},
                                      {"flatten", OpKind::flatten},
@@ -46,6 +47,8 @@ OpSpec op_spec(const py::dict& d) {
       spec.reset_after = value.cast<bool>();
     else if (name == "rate")
       spec.rate = value.cast<double>();
+    else if (name == "stddev")
+      spec.deviation = value.cast<double>();
     else if (name == "seed")
       spec.seed = value.cast<std::uint64_t>();
     else if (name == "per_sequence")

@@ -180,6 +180,9 @@ struct Kernels {
   // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
+  // y = x + deviation times a standard normal number
+  void (*gaussian_noise)(Index n, T deviation, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+                         std::uint32_t step, const T* x, T* y);
 
   // One step on n weights. A null slot is an option that is off (no momentum, not centered, not AMSGrad).
   void (*sgd)(const UpdateRule<T>&, Index n, T* w, const T* g, T* velocity);

@@ -4,6 +4,7 @@
 // inline one, could be kept by the linker for the whole library and then run instructions that the processor lacks.
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -62,6 +63,7 @@ constexpr Kernels<T> table() {
           binary_crossentropy<T>,
           ctc_step<T>,
           dropout_mask<T>,
+          gaussian_noise<T>,
           sgd<T>,
           rmsprop<T>,
           adam<T>,

@@ -88,6 +88,29 @@ void Dropout<T>::backward(const Share& share) {
   }
 }
 
+// ---- GaussianNoise
+
+template <class T>
+Signal<T> GaussianNoise<T>::plan(const Signal<T>& in, const Plan& plan, Planner& memory) {
+  in_ = out_ = in;  // also the gradient
+  training_ = plan.training;
+  if (!training_) return out_;
+  out_.data = signal_array(in, plan, memory);
+  clear(out_.data, plan.batch, memory);
+  return out_;
+}
+
+template <class T>
+void GaussianNoise<T>::forward(const Share& share) {
+  if (!training_) return;
+  for (Index t = 0; t < in_.steps; t++) {
+    const Rows rows = in_.rows_at(t, share.own_rows());
+    for (Index r = rows.begin; r < rows.end; r++)
+      kernels<T>().gaussian_noise(in_.features, deviation_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t),
+                                  in_.data.at(t, r), out_.data.at(t, r));
+  }
+}
+
 // ---- RepeatVector
 
 template <class T>
@@ -180,6 +203,7 @@ void OneHot<T>::forward(const Share& share) {
   template class Name<double>;
 PYRNN_INSTANTIATE(Activate)
 PYRNN_INSTANTIATE(Dropout)
+PYRNN_INSTANTIATE(GaussianNoise)
 PYRNN_INSTANTIATE(RepeatVector)
 PYRNN_INSTANTIATE(Embedding)
 PYRNN_INSTANTIATE(OneHot)

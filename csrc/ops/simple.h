@@ -47,6 +47,27 @@ class Dropout : public Op<T> {
   RowArray<T> mask_;  // like out_.data, but of one step where per_sequence_
 };
 
+// In training y = x + a normal number of its own at each value (Bishop 1995, "Training with noise is equivalent to
+// Tikhonov regularization"). It depends on the seed, the iteration and the value's place only. The gradient passes.
+template <class T>
+class GaussianNoise : public Op<T> {
+ public:
+  GaussianNoise(double deviation, std::uint64_t seed) : deviation_(T(deviation)), seed_(seed) {}
+
+  bool takes_ragged() const override { return true; }
+  Signal<T> plan(const Signal<T>& in, const Plan& plan, Planner& memory) override;
+  void forward(const Share& share) override;
+  void backward(const Share&) override {}
+  void set_iteration(std::uint32_t iteration) override { iteration_ = iteration; }
+
+ private:
+  T deviation_;
+  std::uint64_t seed_;
+  std::uint32_t iteration_ = 0;
+  bool training_ = false;
+  Signal<T> in_, out_;
+};
+
 // [B, F] -> [B, n, F]. Where the next op takes a repeated signal nothing is copied.
 template <class T>
 class RepeatVector : public Op<T> {

@@ -7,6 +7,7 @@ from ._bidirectional import Bidirectional as Bidirectional
 from ._dense import Dense as Dense
 from ._elementwise import Activation as Activation
 from ._elementwise import Dropout as Dropout
+from ._elementwise import GaussianNoise as GaussianNoise
 from ._elementwise import RepeatVector as RepeatVector
 from ._elementwise import SpatialDropout1D as SpatialDropout1D
 from ._gru import GRU as GRU
@@ -33,6 +34,7 @@ CLASSES |= {
         Bidirectional,
         Masking,
         SpatialDropout1D,
+        GaussianNoise,
         LayerNormalization,
         Flatten,
         GlobalAveragePooling1D,

@@ -1,4 +1,4 @@
-"""Layers without weights: Activation, Dropout, RepeatVector."""
+"""Layers without weights: Activation, Dropout, GaussianNoise, RepeatVector."""
 
 from typing import Any
 
@@ -43,7 +43,30 @@ class Activation(Layer):
         return {"name": self.name, "activation": self.activation}
 
 
-class Dropout(Layer):
+class _Random(Layer):
+    """A layer that draws numbers in training: from `seed`, or else from one that `pyrnn.utils.set_random_seed` decides."""
+
+    def __init__(
+        self,
+        seed: int | None,
+        name: str | None,
+        input_shape: tuple[int | None, ...] | None,
+        unsupported: dict[str, object],
+    ) -> None:
+        super().__init__(name, input_shape, unsupported)
+        self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, low=0)
+        self._drawn_seed: int | None = None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return _unchanged(self, input_shape)
+
+    def op(self) -> dict[str, Any]:
+        if self._drawn_seed is None:
+            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
+        return {"seed": self._drawn_seed}
+
+
+class Dropout(_Random):
     """In training, sets a share `rate` of the values to 0 and the others to 1 / (1 - rate) of theirs (Srivastava et al. 2014).
 
     Outside training it changes nothing. 0 <= rate < 1. Input and output [N, F] or [N, T, F]. `seed` decides what is dropped;
@@ -61,18 +84,11 @@ class Dropout(Layer):
         input_shape: tuple[int | None, ...] | None = None,
         **unsupported: object,
     ) -> None:
-        super().__init__(name, input_shape, unsupported)
+        super().__init__(seed, name, input_shape, unsupported)
         self.rate = real(type(self).__name__, "rate", rate, 0, 1)
-        self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, low=0)
-        self._drawn_seed: int | None = None
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return _unchanged(self, input_shape)
 
     def op(self) -> dict[str, Any]:
-        if self._drawn_seed is None:
-            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
-        return {"op": "dropout", "rate": self.rate, "seed": self._drawn_seed}
+        return {"op": "dropout", "rate": self.rate, **super().op()}
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "rate": self.rate, "seed": self.seed}
@@ -94,6 +110,34 @@ class SpatialDropout1D(Dropout):
 
     def op(self) -> dict[str, Any]:
         return {**super().op(), "per_sequence": True}
+
+
+class GaussianNoise(_Random):
+    """In training, adds to every value a normal number of mean 0 and standard deviation `stddev` (Bishop 1995).
+
+    Outside training it changes nothing. stddev >= 0; Keras allows 1 at most. Input and output [N, F] or [N, T, F]. `seed` decides
+    the noise; without it, `pyrnn.utils.set_random_seed` does.
+
+    >>> GaussianNoise(0.1).compute_output_shape((None, 40, 3))
+    (None, 40, 3)
+    """
+
+    def __init__(
+        self,
+        stddev: float,
+        seed: int | None = None,
+        name: str | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+        **unsupported: object,
+    ) -> None:
+        super().__init__(seed, name, input_shape, unsupported)
+        self.stddev = real("GaussianNoise", "stddev", stddev, 0)
+
+    def op(self) -> dict[str, Any]:
+        return {"op": "gaussian_noise", "stddev": self.stddev, **super().op()}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "stddev": self.stddev, "seed": self.seed}
 
 
 class RepeatVector(Layer):

@@ -131,6 +131,12 @@ void digest_reductions(Numbers& numbers) {
   kernels<T>().dropout_mask(kValues, 0.3, 0x123456789abcdefu, 3, 5, 7, mask.data());
   of_mask.add(mask);
   of_mask.print<T>("kernel dropout_mask");
+
+  Hash of_noise;
+  std::vector<T> noisy(kValues);
+  kernels<T>().gaussian_noise(kValues, T(0.3), 0x123456789abcdefu, 3, 5, 7, x.data(), noisy.data());
+  of_noise.add(noisy);
+  of_noise.print<T>("kernel gaussian_noise");
 }
 
 // A step forward and backward by the functions of a cell, in the order in which they run
