@@ -58,7 +58,9 @@ class Predicting(Adapting):
         state = self._adapt_state("predict", initial_state, len(adapted))
         try:
             progress.begin("Predict", len(adapted))
-            outputs = self._answers("predict", adapted, real_steps, state, size, lambda done: progress.update(done, None))
+            outputs = self._answers(
+                "predict", adapted, real_steps, state, size, lambda done: progress.update(done, None)
+            )
             progress.end({})
         finally:
             progress.close()
