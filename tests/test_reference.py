@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrnn import _reference_basics, _reference_cells, _reference_optimizers
 from pyrnn import _reference_layers as ref_layers
-from pyrnn import _reference_optimizers
 from pyrnn import reference as ref
 
-MODULES = [ref, _reference_optimizers]
+MODULES = [ref, _reference_basics, _reference_cells, _reference_optimizers]
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
 ACTIVATIONS += ["hard_sigmoid", "softplus", "elu", "leaky_relu", "exponential"]
 SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 7, 5, 3), (5, 2, 1, 7)]  # B, T, I, H
@@ -292,4 +292,4 @@ def test_reads_with_numpy_alone():
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
-        assert names - own - {"math", "statistics"} == {"numpy", "numpy.typing"}, "but for what NumPy lacks"
+        assert names - own - {"math", "statistics"} <= {"numpy", "numpy.typing"}, "but for what NumPy lacks"
