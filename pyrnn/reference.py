@@ -5,7 +5,8 @@ engine, and the tests hold the two together. Nothing is changed in place.
 
 Letters: T steps, B batch, I inputs, H units, N units of a dense layer, V symbols. Weights have Keras' shapes; gates stand
 side by side in the matrices, of an LSTM in the order i f c o, of a GRU z r n. `ids` are integers that mean one-hot rows:
-id v is row v of the identity matrix, so a product with a kernel picks the kernel's row v.
+id v is row v of the identity matrix, so a product with a kernel picks the kernel's row v. Recurrent cells take masks of
+what is dropped: `dropout_mask` [B, I] and `recurrent_mask` [B, H], the same at every step, and `zoneout_mask` [B, T, H].
 """
 
 # ruff: noqa: PLC0414 (names that are public here too)
