@@ -24,6 +24,8 @@ struct RecurrentArrays {
   const T *h0, *c0;  // [B, H]
   const T *kernel, *recurrent_kernel, *bias;
   T *h, *c, *gates;  // outputs of forward, inputs of backward
+  // Of what is dropped: [B, I], [B, H], [B, T, H] of zeros and ones; null where nothing is
+  const T *dropout_mask, *recurrent_mask, *zoneout_mask;
 };
 
 // dh [B, T, H], dc [B, H] in; dx [B, T, I] (null for ids), dh0, dc0 and the weights' gradients out

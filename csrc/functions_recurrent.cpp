@@ -76,10 +76,14 @@ template <class T, class O>
 class Function : public Single<T, O> {
  public:
   Function(const CellOptions& cell, const RecurrentShape& s, const RecurrentArrays<T>& a)
-      : Single<T, O>(make(cell, s), {s.I, true, false}, a.x, true), s_(s), a_(a) {
+      : Single<T, O>(make(cell, s, a), {s.I, true, false}, a.x, true), s_(s), a_(a) {
     this->set_weights({a.kernel, a.recurrent_kernel, a.bias});
     const T* states[] = {a.h0, a.c0};
     each_state([&](Index i, Index r) { this->op().set_state(i, r, states[i] + r * s.H); });
+    const CellMasks<T>& masks = this->op().masks();
+    if (a.dropout_mask) from_user(a.dropout_mask, s.B, 1, s.I, masks.input_mask());
+    if (a.recurrent_mask) from_user(a.recurrent_mask, s.B, 1, s.H, masks.state_mask());
+    if (a.zoneout_mask) from_user(a.zoneout_mask, s.B, s.T, s.H, masks.zoneout_mask());
   }
 
   void run_forward() {
@@ -93,6 +97,8 @@ class Function : public Single<T, O> {
     saved_state(op, s_, a_, false);
     from_user(a_.h, s_.B, s_.T, s_.H, op.h().from(1));
     from_user(d.dh, s_.B, s_.T, s_.H, this->out().grad);
+    this->gather({0, s_.B});
+    op.restore_masked({0, s_.B});
     const std::vector<T> no_dh(std::size_t(s_.H), T(0));  // dh has all of it
     each_state([&](Index i, Index r) { op.set_state_gradient(i, r, i == 0 ? no_dh.data() : d.dc + r * s_.H); });
     this->backward({d.dkernel, d.drecurrent_kernel, d.dbias});
@@ -102,9 +108,11 @@ class Function : public Single<T, O> {
   }
 
  private:
-  static std::unique_ptr<O> make(const CellOptions& cell, const RecurrentShape& s) {
-    auto op =
-        std::make_unique<O>(RecurrentSpec{s.I, s.H, true, true, false, cell.activation, cell.recurrent_activation});
+  static std::unique_ptr<O> make(const CellOptions& cell, const RecurrentShape& s, const RecurrentArrays<T>& a) {
+    const auto rate = [](const T* mask) { return mask ? 1.0 : 0.0; };
+    const CellRates rates{rate(a.dropout_mask), rate(a.recurrent_mask), rate(a.zoneout_mask), 0, true};
+    auto op = std::make_unique<O>(
+        RecurrentSpec{s.I, s.H, true, true, false, cell.activation, cell.recurrent_activation, rates});
     op->use_state({true, true, true});
     return op;
   }

@@ -42,6 +42,9 @@ def lstm_forward(
     bias: Array,
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> tuple[Array, Array, Array]: ...
 def lstm_backward(
     dh: Array,
@@ -56,6 +59,9 @@ def lstm_backward(
     gates: Array,
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]: ...
 def gru_forward(
     x: Array,
@@ -66,6 +72,9 @@ def gru_forward(
     reset_after: bool = True,
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> tuple[Array, Array]: ...
 def gru_backward(
     dh: Array,
@@ -78,12 +87,32 @@ def gru_backward(
     reset_after: bool = True,
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> tuple[Array | None, Array, Array, Array, Array]: ...
 def simple_rnn_forward(
-    x: Array, h0: Array, kernel: Array, recurrent_kernel: Array, bias: Array, activation: str = "tanh"
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    activation: str = "tanh",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> Array: ...
 def simple_rnn_backward(
-    dh: Array, x: Array, h0: Array, kernel: Array, recurrent_kernel: Array, h: Array, activation: str = "tanh"
+    dh: Array,
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    h: Array,
+    activation: str = "tanh",
+    dropout_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    zoneout_mask: Array | None = None,
 ) -> tuple[Array | None, Array, Array, Array, Array]: ...
 def dense_forward(x: Array, kernel: Array, bias: Array, activation: str) -> Array: ...
 def dense_backward(

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from pyrnn import _core
 from pyrnn import reference as ref
-from tests.test_cells import arguments, run
+from tests.test_cells import arguments, assert_engine, run
+from tests.test_functions import DTYPES
 
 CELLS = [
     pytest.param("lstm", {}, id="lstm"),
@@ -69,3 +71,30 @@ def test_what_the_masks_of_the_reference_mean(rng, cell, options):
     np.testing.assert_allclose(kept["dh0"], given["dh"].sum(axis=1), rtol=1e-12)
     all_pass = run(ref, cell, given, options | {"zoneout_mask": np.ones((B, T, H))})
     np.testing.assert_array_equal(all_pass["h"], run(ref, cell, given, options)["h"])
+
+
+# ------------------------------------------------------------------------------------------------- Engine, by the reference
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize("size", [(1, 1, 1, 1), (5, 3, 7, 17), (33, 9, 16, 16), (37, 4, 20, 83)])
+@pytest.mark.parametrize(("cell", "options"), CELLS)
+def test_the_engine_with_given_masks(rng, cell, options, size, ids, dtype):
+    given = arguments(rng, cell, dtype, *size, ids, reset_after=options.get("reset_after", True))
+    assert_engine(cell, given, options | masks(rng, dtype, *size))
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize(("cell", "options"), CELLS)
+def test_the_engine_with_one_mask(rng, cell, options, name):
+    size = 19, 4, 7, 17
+    given = arguments(rng, cell, "float64", *size, reset_after=options.get("reset_after", True))
+    assert_engine(cell, given, options | masks(rng, "float64", *size, (name,)))
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_a_mask_of_another_shape_is_refused(rng, name):
+    given = arguments(rng, "simple_rnn", "float64", 2, 3, 4, 5)
+    with pytest.raises(ValueError, match=rf"{name} must be float64"):
+        run(_core, "simple_rnn", given, {name: np.ones((2, 3))})

@@ -1,4 +1,8 @@
 // The recurrent cells' plain functions to Python.
+#include <pybind11/stl.h>
+
+#include <optional>
+
 #include "functions.h"
 
 namespace pyrnn {
@@ -9,6 +13,12 @@ namespace {
 struct Arguments {
   py::array x, h0, c0, kernel, recurrent_kernel, bias;
   py::array dh = {}, dc = {}, h = {}, c = {}, gates = {};  // of backward
+};
+
+using OptionalArray = std::optional<py::array>;
+
+struct Masks {
+  const OptionalArray &dropout, &recurrent, &zoneout;
 };
 
 struct Sizes {
@@ -34,7 +44,7 @@ Shape bias_shape(CellKind kind, Index H) {
 }
 
 template <class T>
-RecurrentArrays<T> inputs_of(CellKind kind, const RecurrentShape& s, const Arguments& g) {
+RecurrentArrays<T> inputs_of(CellKind kind, const RecurrentShape& s, const Arguments& g, const Masks& masks) {
   const Sizes sizes = sizes_of(kind);
   RecurrentArrays<T> a{};
   if (!is_ids(g.x)) values<T>(g.x, "x", {s.B, s.T, s.I});
@@ -44,15 +54,18 @@ RecurrentArrays<T> inputs_of(CellKind kind, const RecurrentShape& s, const Argum
   a.kernel = values<T>(g.kernel, "kernel", {s.I, sizes.gates_of_kernel * s.H});
   a.recurrent_kernel = values<T>(g.recurrent_kernel, "recurrent_kernel", {s.H, sizes.gates_of_kernel * s.H});
   a.bias = values<T>(g.bias, "bias", bias_shape(kind, s.H));
+  if (masks.dropout) a.dropout_mask = values<T>(*masks.dropout, "dropout_mask", {s.B, s.I});
+  if (masks.recurrent) a.recurrent_mask = values<T>(*masks.recurrent, "recurrent_mask", {s.B, s.H});
+  if (masks.zoneout) a.zoneout_mask = values<T>(*masks.zoneout, "zoneout_mask", {s.B, s.T, s.H});
   return a;
 }
 
 // (h, c, gates), those that the cell has
 template <class T>
-py::object forward_of(const CellOptions& cell, const Arguments& g) {
+py::object forward_of(const CellOptions& cell, const Arguments& g, const Masks& masks) {
   const Sizes sizes = sizes_of(cell.kind);
   const RecurrentShape s = shape_of_arguments(g);
-  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g);
+  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g, masks);
   auto h = new_array<T>({s.B, s.T, s.H}), c = new_array<T>({s.B, s.T, sizes.has_c ? s.H : 0}),
        gates = new_array<T>({s.B, s.T, sizes.saved_gates * s.H});
   a.h = data(h), a.c = data(c), a.gates = data(gates);
@@ -67,12 +80,12 @@ py::object forward_of(const CellOptions& cell, const Arguments& g) {
 
 // (dx, dh0, dc0, dkernel, drecurrent_kernel, dbias), dc0 where the cell has c
 template <class T>
-py::object backward_of(const CellOptions& cell, Arguments g) {
+py::object backward_of(const CellOptions& cell, Arguments g, const Masks& masks) {
   const Sizes sizes = sizes_of(cell.kind);
   const RecurrentShape s = shape_of_arguments(g);
   auto dbias = new_array<T>(bias_shape(cell.kind, s.H));
   g.bias = dbias;  // backward reads no bias
-  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g);
+  RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g, masks);
   RecurrentGradients<T> d{};
   a.h = const_cast<T*>(values<T>(g.h, "h", {s.B, s.T, s.H}));
   d.dh = values<T>(g.dh, "dh", {s.B, s.T, s.H});
@@ -105,12 +118,12 @@ CellOptions gru_cell(bool reset_after, const std::string& activation, const std:
           activation_by_name(recurrent_activation)};
 }
 
-py::object forward(const CellOptions& cell, const Arguments& g) {
-  return PYRNN_BY_DTYPE(g.kernel, "kernel", forward_of)(cell, g);
+py::object forward(const CellOptions& cell, const Arguments& g, const Masks& masks) {
+  return PYRNN_BY_DTYPE(g.kernel, "kernel", forward_of)(cell, g, masks);
 }
 
-py::object backward(const CellOptions& cell, const Arguments& g) {
-  return PYRNN_BY_DTYPE(g.kernel, "kernel", backward_of)(cell, g);
+py::object backward(const CellOptions& cell, const Arguments& g, const Masks& masks) {
+  return PYRNN_BY_DTYPE(g.kernel, "kernel", backward_of)(cell, g, masks);
 }
 
 }  // namespace
@@ -119,55 +132,63 @@ void bind_recurrent_functions(py::module_& m) {
   using namespace py::literals;
   using Array = const py::array&;
   using Name = const std::string&;
+  using Mask = const OptionalArray&;
+  const py::arg_v dropout_mask = "dropout_mask"_a = py::none(), recurrent_mask = "recurrent_mask"_a = py::none(),
+                  zoneout_mask = "zoneout_mask"_a = py::none();
   m.def(
       "lstm_forward",
       [](Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array bias, Name activation,
-         Name recurrent_activation) {
-        return forward(lstm_cell(activation, recurrent_activation), {x, h0, c0, kernel, recurrent_kernel, bias});
+         Name recurrent_activation, Mask dropout, Mask recurrent, Mask zoneout) {
+        return forward(lstm_cell(activation, recurrent_activation), {x, h0, c0, kernel, recurrent_kernel, bias},
+                       {dropout, recurrent, zoneout});
       },
       "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "activation"_a = "tanh",
-      "recurrent_activation"_a = "sigmoid");
+      "recurrent_activation"_a = "sigmoid", dropout_mask, recurrent_mask, zoneout_mask);
   m.def(
       "lstm_backward",
       [](Array dh, Array dc, Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array h, Array c,
-         Array gates, Name activation, Name recurrent_activation) {
+         Array gates, Name activation, Name recurrent_activation, Mask dropout, Mask recurrent, Mask zoneout) {
         return backward(lstm_cell(activation, recurrent_activation),
-                        {x, h0, c0, kernel, recurrent_kernel, {}, dh, dc, h, c, gates});
+                        {x, h0, c0, kernel, recurrent_kernel, {}, dh, dc, h, c, gates}, {dropout, recurrent, zoneout});
       },
       "dh"_a, "dc"_a, "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "c"_a, "gates"_a,
-      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid", dropout_mask, recurrent_mask, zoneout_mask);
   m.def(
       "gru_forward",
       [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, bool reset_after, Name activation,
-         Name recurrent_activation) {
+         Name recurrent_activation, Mask dropout, Mask recurrent, Mask zoneout) {
         return forward(gru_cell(reset_after, activation, recurrent_activation),
-                       {x, h0, {}, kernel, recurrent_kernel, bias});
+                       {x, h0, {}, kernel, recurrent_kernel, bias}, {dropout, recurrent, zoneout});
       },
       "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "reset_after"_a = true, "activation"_a = "tanh",
-      "recurrent_activation"_a = "sigmoid");
+      "recurrent_activation"_a = "sigmoid", dropout_mask, recurrent_mask, zoneout_mask);
   m.def(
       "gru_backward",
       [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array h, Array gates, bool reset_after,
-         Name activation, Name recurrent_activation) {
+         Name activation, Name recurrent_activation, Mask dropout, Mask recurrent, Mask zoneout) {
         return backward(gru_cell(reset_after, activation, recurrent_activation),
-                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h, {}, gates});
+                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h, {}, gates}, {dropout, recurrent, zoneout});
       },
       "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "gates"_a, "reset_after"_a = true,
-      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid", dropout_mask, recurrent_mask, zoneout_mask);
   m.def(
       "simple_rnn_forward",
-      [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, Name activation) {
+      [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, Name activation, Mask dropout,
+         Mask recurrent, Mask zoneout) {
         return forward({CellKind::simple_rnn, activation_by_name(activation)},
-                       {x, h0, {}, kernel, recurrent_kernel, bias});
+                       {x, h0, {}, kernel, recurrent_kernel, bias}, {dropout, recurrent, zoneout});
       },
-      "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "activation"_a = "tanh");
+      "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "activation"_a = "tanh", dropout_mask, recurrent_mask,
+      zoneout_mask);
   m.def(
       "simple_rnn_backward",
-      [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array h, Name activation) {
+      [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array h, Name activation, Mask dropout,
+         Mask recurrent, Mask zoneout) {
         return backward({CellKind::simple_rnn, activation_by_name(activation)},
-                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h});
+                        {x, h0, {}, kernel, recurrent_kernel, {}, dh, {}, h}, {dropout, recurrent, zoneout});
       },
-      "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "activation"_a = "tanh");
+      "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "h"_a, "activation"_a = "tanh", dropout_mask,
+      recurrent_mask, zoneout_mask);
 }
 
 }  // namespace pyrnn

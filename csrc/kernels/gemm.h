@@ -39,6 +39,12 @@ static inline void start_tile(const Gemm<T>& g, Index row, Index column, Vec<T> 
 #pragma GCC unroll 8
     for (int r = 0; r < MR; r++) {
       const T* table_r = g.table + (g.ids ? g.ids[row + r] : row + r) * g.table_stride + column;
+      if (g.table_scale) {
+        const Vec<T> scale = set1(g.table_scale[row + r]);
+#pragma GCC unroll 8
+        for (int j = 0; j < NV; j++) acc[r][j] = fma(scale, load(table_r + j * kLanes<T>), acc[r][j]);
+        continue;
+      }
 #pragma GCC unroll 8
       for (int j = 0; j < NV; j++) acc[r][j] += load(table_r + j * kLanes<T>);
     }
@@ -170,11 +176,13 @@ static void outer_product(const OuterProduct<T>& g) {
 }
 
 template <class T>
-static void scatter_add(Index rows, Index columns, const std::int32_t* ids, const T* x, Index x_stride, T* table,
-                        Index table_stride) {
+static void scatter_add(Index rows, Index columns, const std::int32_t* ids, const T* scales, const T* x, Index x_stride,
+                        T* table, Index table_stride) {
   for (Index r = 0; r < rows; r++) {
     T* into = table + ids[r] * table_stride;
-    for (Index j = 0; j < columns; j += kLanes<T>) store(into + j, load(into + j) + load(x + r * x_stride + j));
+    const Vec<T> scale = set1(scales ? scales[r] : T(1));
+    for (Index j = 0; j < columns; j += kLanes<T>)
+      store(into + j, fma(scale, load(x + r * x_stride + j), load(into + j)));
   }
 }
 

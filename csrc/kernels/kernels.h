@@ -44,7 +44,7 @@ struct Product {
 };
 
 // C[r, :] = start[r, :] + sum over products A[r, :] B        C [rows, columns], columns a multiple of kBlock, <= kPanel
-// start[r, :] = C[r, 0:kept] + bias[:] + table[ids ? ids[r] : r, :]        each term may be absent
+// start[r, :] = C[r, 0:kept] + bias[:] + table_scale[r] table[ids ? ids[r] : r, :]        each term may be absent
 template <class T>
 struct Gemm {
   Index rows;
@@ -58,6 +58,7 @@ struct Gemm {
   const std::int32_t* ids = nullptr;  // [rows] or null
   const T* table = nullptr;           // [V or rows, table_stride] or null
   Index table_stride = 0;
+  const T* table_scale = nullptr;  // [rows] or null: ones
 };
 
 // C[m, :] = (accumulate ? C[m, :] : 0) + sum over steps t and samples r of x[t, r, m] dz[t, r, :]     C [rows, columns]
@@ -129,9 +130,9 @@ template <class T>
 struct Kernels {
   void (*gemm)(const Gemm<T>&);
   void (*outer_product)(const OuterProduct<T>&);
-  // table[ids[r], 0:columns] += x[r, 0:columns], rows in order
-  void (*scatter_add)(Index rows, Index columns, const std::int32_t* ids, const T* x, Index x_stride, T* table,
-                      Index table_stride);
+  // table[ids[r], 0:columns] += scales[r] x[r, 0:columns], rows in order; scales null: ones
+  void (*scatter_add)(Index rows, Index columns, const std::int32_t* ids, const T* scales, const T* x, Index x_stride,
+                      T* table, Index table_stride);
   // into[r, 0:columns] += x[r, 0:columns]
   void (*add)(Index rows, Index columns, const T* x, Index x_stride, T* into, Index into_stride);
 
@@ -177,8 +178,8 @@ struct Kernels {
   // to[s] = log(exp(stay[s]) + exp(next[s]) + exp(skip[s] + may_skip[s])) + emission[s]; all finite
   void (*ctc_step)(Index n, const T* stay, const T* next, const T* skip, const T* may_skip, const T* emission, T* to);
 
-  // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
-  void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+  // mask[i] = 0 with probability `rate`, else `kept`; see random.h for what a counter is
+  void (*dropout_mask)(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
   // y = x + deviation times a standard normal number
   void (*gaussian_noise)(Index n, T deviation, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,

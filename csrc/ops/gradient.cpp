@@ -66,16 +66,16 @@ void OuterSum<T>::scatter(Index panel) const {
   std::memset(to, 0, std::size_t(inputs * grad_stride) * sizeof(T));
   for (Index t = 0; t < steps; t++)
     for_blocks(active ? samples.among(active[t]) : samples, dz.height, [&](Index r, Index n) {
-      kernels<T>().scatter_add(n, columns_of(panel), ids.at(t, r), dz.at(t, r) + panel * dz_panel, dz.stride, to,
-                               grad_stride);
+      kernels<T>().scatter_add(n, columns_of(panel), ids.at(t, r), scales ? scales.at(t, r) : nullptr,
+                               dz.at(t, r) + panel * dz_panel, dz.stride, to, grad_stride);
     });
 }
 
-// Of ids, the sum over the rows of the weights' gradient, among which scatter has shared out all dz.
+// Of plain ids, the sum over the rows of the weights' gradient, among which scatter has shared out all dz.
 template <class T>
 void OuterSum<T>::bias(Index panel) const {
   T* to = bias_grad + panel * grad_stride;
-  if (ids)
+  if (ids && !scales)
     column_sums<T>(1, {0, inputs}, nullptr, {grad + panel * inputs * grad_stride, inputs, grad_stride, 0, 0},
                    columns_of(panel), to);
   else

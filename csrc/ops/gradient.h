@@ -16,6 +16,7 @@ struct OuterSum {
   Index inputs = 0;
   RowArray<const T> x;
   RowArray<const std::int32_t> ids;
+  RowArray<const T> scales;      // what stands in the place of the one of each id; none: ones
   RowArray<const T> dz;          // of the first panel
   Index dz_panel = kPanel;       // from panel to panel
   Index columns = 0;             // of all panels,

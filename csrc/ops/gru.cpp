@@ -64,8 +64,9 @@ void GruResetBefore<T>::step_forward(Index t, const Share& share) {
   const Part::Range own = share.part.of(this->panels_);
   for (Index p = own.begin; p < own.end; p++) {
     this->input_product(t, p, rows);
-    this->state_product(t, p, rows, this->h(t, rows.begin), kZAndR, 2 * kBlock, kOfZAndR);
+    this->state_product(t, p, rows, this->state_input(t, rows.begin), kZAndR, 2 * kBlock, kOfZAndR);
     CellStep<T> step = this->cell_step(t, p, rows);
+    step.h_prev = this->state_input(t, rows.begin) + p * kBlock;
     step.reset_h = reset_h(t, rows.begin) + p * kBlock;
     kernels<T>().gru_gates(step);
   }
@@ -74,6 +75,7 @@ void GruResetBefore<T>::step_forward(Index t, const Share& share) {
     this->state_product(t, p, rows, reset_h(t, rows.begin), kCandidate, kBlock, kOfCandidate);
     CellStep<T> step = this->cell_step(t, p, rows);
     kernels<T>().gru_candidate(step);
+    this->step_done(t, p, rows);
   }
 }
 
@@ -89,13 +91,22 @@ void GruResetBefore<T>::step_backward(Index t, T* dh, T* dh_prev, bool adds, con
     step.reset_h = dreset_h_.at(0, rows.begin) + p * kBlock;
     return step;
   };
-  for (Index p = own.begin; p < own.end; p++) kernels<T>().gru_candidate_backward(of_panel(p));
+  for (Index p = own.begin; p < own.end; p++) {
+    this->before_cell(t, p, rows, dh);
+    kernels<T>().gru_candidate_backward(of_panel(p));
+  }
   share.part.wait();  // the gradient of r h sums over n of all panels
   this->state_gradient(t, dreset_h_.at(0, rows.begin), false, kCandidate, kBlock, kOfCandidate, share);
   share.part.wait();
-  for (Index p = own.begin; p < own.end; p++) kernels<T>().gru_gates_backward(of_panel(p));
+  const bool masked = dh_prev && this->masks_.of_state();  // the state that r multiplies, like that of the products
+  for (Index p = own.begin; p < own.end; p++) {
+    CellStep<T> step = of_panel(p);
+    step.h_prev = this->state_input(t, rows.begin) + p * kBlock;
+    if (masked) step.dh_prev = this->masks_.clear_product(rows, p * kBlock, kBlock);
+    kernels<T>().gru_gates_backward(step);
+  }
   share.part.wait();
-  if (dh_prev) this->state_gradient(t, dh_prev, true, kZAndR, 2 * kBlock, kOfZAndR, share);
+  if (dh_prev) this->hand_back(t, dh_prev, true, masked, kZAndR, 2 * kBlock, kOfZAndR, share);
 }
 
 // h for z and r, r h for n

@@ -10,6 +10,7 @@ Recurrent<T>::Recurrent(const RecurrentSpec& spec, const CellShape& cell)
     : spec_(spec),
       cell_(cell),
       panels_(divide_up(spec.units, cell.units_per_panel)),
+      masks_(spec.rates),
       h_stride_(row_stride<T>(spec.units)) {
   const Index I = spec.inputs, H = spec.units, G = cell.gates, block = cell.units_per_panel;
   this->parameters.push_back({"kernel", {I, G * H}, {I, G, H, block, cell.x_places}});
@@ -34,13 +35,10 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   keeps_h_ = training_ || (spec_.return_sequences && !streaming_);
 
   x_ = in_order(in.data), dx_ = in_order(in.grad), ids_ = in_order(in.ids);
-  if (copies_input()) {
-    if (in.symbols)
-      ids_ = row_array<std::int32_t>(memory, batch_, plan.height, steps_, 1);
-    else
-      x_ = signal_array(in, plan, memory);
-    if (in.wants_grad) dx_ = signal_array(in, plan, memory);
-  }
+  masks_.plan(in, h_width(), h_stride(), plan, memory);
+  if (copies_input() && !in.symbols) x_ = signal_array(in, plan, memory);
+  if (reverses_rows() && in.symbols) ids_ = row_array<std::int32_t>(memory, batch_, plan.height, steps_, 1);
+  if (copies_dx() && in.wants_grad) dx_ = signal_array(in, plan, memory);
   const auto rows = [&](Index steps, Index stride) { return row_array<T>(memory, batch_, plan.height, steps, stride); };
   gates_ = rows(training_ ? steps_ * panels_ : together_ || keeps_gates() ? panels_ : 1, kPanel);
   if (!streaming_) h_ = placed_ ? placed_h_ : rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
@@ -78,15 +76,12 @@ template <class T>
 void Recurrent<T>::forward(const Share& share) {
   const Rows rows = share.rows;
   const Part::Range own = share.part.of(panels_);
+  begin_masks(share);
   for (Index p = own.begin; p < own.end; p++) {
     start_forward(p, rows);
-    if (reads_h() && !given_state_)
+    if ((reads_h() || masks_.zones_out()) && !given_state_)
       for (Index r = rows.begin; r < rows.end; r++) std::fill_n(Recurrent::state_at(0, 0, r, p), columns(p), T(0));
     if (in_.repeated) project(p, rows);
-  }
-  if (copies_input()) {
-    reverse_input(share.own_rows());
-    share.part.wait();
   }
   for (Index t = 0; t < steps_; t++) {
     const Share of_step{in_.rows_at(t, rows), share.part};
@@ -110,6 +105,7 @@ void Recurrent<T>::step_forward(Index t, const Share& share) {
     products(t, p, share.rows);
     CellStep<T> step = cell_step(t, p, share.rows);
     cell_forward(step, t, p, share.rows.begin);
+    step_done(t, p, share.rows);
   }
 }
 
@@ -121,26 +117,6 @@ void Recurrent<T>::finish(Rows rows) {
       std::copy_n(h(n, r), h_width(), out_.data.at(0, r));
     else
       std::fill_n(out_.data.at(0, r), h_width(), T(0));
-}
-
-template <class T>
-void Recurrent<T>::reverse_input(Rows rows) {
-  for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0, n = in_.steps_of(r); t < n; t++)
-      if (in_.symbols)
-        *ids_.at(t, r) = *in_.ids.at(n - 1 - t, r);
-      else
-        std::copy_n(in_.data.at(n - 1 - t, r), in_.width(), x_.at(t, r));
-}
-
-template <class T>
-void Recurrent<T>::reverse_input_gradient(Rows rows) {
-  for (Index r = rows.begin; r < rows.end; r++)
-    for (Index t = 0, n = in_.steps_of(r); t < n; t++)
-      if (T* dx = in_.grad.at(n - 1 - t, r); adds_dx_)
-        kernels<T>().add(1, in_.width(), dx_.at(t, r), 0, dx, 0);
-      else
-        std::copy_n(dx_.at(t, r), in_.width(), dx);
 }
 
 // The part of the products that comes from x, into its columns of panel p
@@ -162,6 +138,7 @@ Gemm<T> Recurrent<T>::input_part(Index t, Index p, Rows rows, Product<T>& x_w) c
   g.bias = bias(p);
   if (in_.symbols) {
     g.ids = ids_.at(t, rows.begin);
+    if (masks_.of_input()) g.table_scale = masks_.scales().at(t, rows.begin);
     g.table = kernel_p;
     g.table_stride = cell_.x_width;
   } else {
@@ -177,10 +154,10 @@ void Recurrent<T>::products(Index t, Index p, Rows rows) {
   Gemm<T> g = input_part(t, p, rows, both[0]);
   const bool same_columns = cell_.x_column == cell_.h_column;
   if (same_columns && !starts_at_zero(t))
-    both[g.n_products++] = {h(t, rows.begin), h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width,
-                            cell_.h_width, spec_.units};
+    both[g.n_products++] = {state_input(t, rows.begin), h_stride(),
+                            recurrent_kernel().value + p * spec_.units * cell_.h_width, cell_.h_width, spec_.units};
   kernels<T>().gemm(g);
-  if (!same_columns) state_product(t, p, rows, h(t, rows.begin), cell_.h_column, cell_.h_width, 0);
+  if (!same_columns) state_product(t, p, rows, state_input(t, rows.begin), cell_.h_column, cell_.h_width, 0);
 }
 
 template <class T>
@@ -201,7 +178,7 @@ void Recurrent<T>::state_product(Index t, Index p, Rows rows, const T* h, Index 
 // The input's part where it is the same for every step
 template <class T>
 void Recurrent<T>::project(Index p, Rows rows) {
-  const Product<T> x_w{in_.data.at(0, rows.begin), in_.stride(), kernel().value + p * spec_.inputs * cell_.x_width,
+  const Product<T> x_w{x_.at(0, rows.begin), in_.stride(), kernel().value + p * spec_.inputs * cell_.x_width,
                        cell_.x_width, spec_.inputs};
   Gemm<T> g{rows.count(), cell_.x_width, &x_w, 1, projected_.at(p, rows.begin), cell_.x_width};
   g.bias = bias(p);
@@ -251,7 +228,7 @@ void Recurrent<T>::backward(const Share& share) {
   if (in_.wants_grad) input_gradient(share);
   if (in_.wants_grad && copies_input()) {
     share.part.wait();
-    reverse_input_gradient(share.own_rows());
+    copy_input_gradient(share.own_rows());
   }
 }
 
@@ -263,10 +240,11 @@ void Recurrent<T>::step_backward(Index t, T* dh, T* dh_prev, bool adds, const Sh
     step.dh = dh + p * cell_.units_per_panel;
     step.dh_prev = dh_prev ? dh_prev + p * cell_.units_per_panel : nullptr;
     step.adds_to_dh_prev = adds;
+    before_cell(t, p, share.rows, dh);
     cell_backward(step, t, p, share.rows.begin);
   }
   share.part.wait();  // dh_prev sums over the gates of all panels
-  if (dh_prev) state_gradient(t, dh_prev, adds || reads_h(), cell_.h_column, cell_.h_width, 0, share);
+  if (dh_prev) hand_back(t, dh_prev, adds || reads_h(), false, cell_.h_column, cell_.h_width, 0, share);
 }
 
 template <class T>
@@ -302,9 +280,9 @@ void Recurrent<T>::input_gradient(const Share& share) {
     const Product<T> dz_w{
         dz + cell_.x_column,   kPanel, kernel_t_ + q * height * kPanel, kPanel, cell_.x_width, panels_, gates_.step,
         cell_.x_width * kPanel};
-    T* dx = (in_.repeated ? in_.grad : dx_).at(t, first) + q * kPanel;
-    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx, in_.stride()};
-    if (adds_dx_ && !copies_input()) g.kept = g.columns;
+    Gemm<T> g{rows.count(), std::min(kPanel, width - q * kPanel), &dz_w, 1, dx_.at(t, first) + q * kPanel,
+              in_.stride()};
+    if (adds_dx_ && !copies_dx()) g.kept = g.columns;
     kernels<T>().gemm(g);
   }
 }

@@ -2,6 +2,7 @@
 // the weights, and the sums that are the weights' gradients. A cell adds its equations.
 #pragma once
 
+#include "cell_masks.h"
 #include "gradient.h"
 #include "op.h"
 
@@ -15,6 +16,7 @@ struct RecurrentSpec {
   bool go_backwards = false;  // reads x from its last step to its first
   Activation activation = Activation::tanh;
   Activation recurrent_activation = Activation::sigmoid;
+  CellRates rates = {};
 };
 
 // The columns of a panel of products, [rows, kPanel], that x W and h R have; each matrix is packed in panels as wide.
@@ -68,6 +70,9 @@ class Recurrent : public Op<T> {
   T* gates(Index t, Index p, Index row) const { return gates_.at(gates_slot(t, p), row); }
   T* h(Index t, Index row) const { return h_.at(keeps_h_ ? t : t % 2, row); }
   const RowArray<T>& h() const { return h_; }
+  const CellMasks<T>& masks() const { return masks_; }
+  // For callers who fill x, h and the masks: the copies of x and h that backward reads
+  void restore_masked(Rows rows);
 
  protected:
   // A step of one product: from those of panel p, which stand in its gates (of SimpleRnn in h), to the state after step
@@ -104,6 +109,21 @@ class Recurrent : public Op<T> {
   // dh (+)= such columns of the gates' gradients times those of R, transposed
   void state_gradient(Index t, T* dh, bool adds, Index column, Index width, Index of_kernel, const Share& share);
 
+  // What a step adds to its cell's equations where anything is dropped: products read h from state_input; step_done
+  // follows the cell forward, before_cell precedes it backward, and hand_back does what state_gradient does for the
+  // state before. `begun`: masks_.product() holds a part of the gradient by state_input already.
+  T* state_input(Index t, Index row) const { return masks_.of_state() ? masks_.h(t, row) : h(t, row); }
+  void step_done(Index t, Index p, Rows rows) const {
+    const Index first = p * cell_.units_per_panel, r = rows.begin;
+    if (masks_.of_state() || masks_.zones_out())
+      masks_.step_done(t, rows, first, columns(p), h(t, r) + first, h(t + 1, r) + first);
+  }
+  void before_cell(Index t, Index p, Rows rows, T* dh) const {
+    const Index first = p * cell_.units_per_panel;
+    if (masks_.zones_out()) masks_.split(t, rows, first, columns(p), dh + first);
+  }
+  void hand_back(Index t, T* dh, bool adds, bool begun, Index column, Index width, Index of_kernel, const Share& share);
+
   // The sums that are the recurrent kernel's gradient: as many, over columns of their own
   virtual Index recurrent_sums() const { return 1; }
   virtual OuterSum<T> recurrent_sum(Index i, const GradientPiece& piece) const;
@@ -124,6 +144,7 @@ class Recurrent : public Op<T> {
   const RecurrentSpec spec_;
   const CellShape cell_;
   const Index panels_;
+  CellMasks<T> masks_;
   bool given_state_ = false, wants_state_gradient_ = false, has_state_gradient_ = false;  // see StateUse
 
   Signal<T> in_, out_;
@@ -145,9 +166,13 @@ class Recurrent : public Op<T> {
   Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
   void project(Index p, Rows rows);
   void input_gradient(const Share& share);
-  bool copies_input() const { return spec_.go_backwards && in_.active; }  // each row from its own last step
-  void reverse_input(Rows rows);
-  void reverse_input_gradient(Rows rows);
+  // Rows of different lengths are reversed in copies, those of equal length by their strides
+  bool reverses_rows() const { return spec_.go_backwards && in_.active; }
+  bool copies_input() const { return reverses_rows() || masks_.of_input(); }
+  bool copies_dx() const { return reverses_rows() || (adds_dx_ && masks_.of_input()); }
+  void begin_masks(const Share& share);
+  void copy_input(Rows rows);
+  void copy_input_gradient(Rows rows);
   void finish(Rows rows);
   void add_last_gradient(Index p, Rows rows);
   template <class F>

@@ -19,8 +19,9 @@ OuterSum<T> Recurrent<T>::input_sum(const GradientPiece& piece) const {
   sum.samples = piece.samples;
   sum.active = in_.active;
   sum.inputs = spec_.inputs;
-  sum.x = once ? in_.data : x_;
+  sum.x = x_;
   sum.ids = ids_;
+  sum.scales = masks_.scales();
   sum.dz = dz(once ? dgates_sum_ : gates_, 0, cell_.x_column);
   sum.dz_panel = gates_.step;
   sum.columns = panels_ * cell_.x_width;
@@ -39,7 +40,7 @@ OuterSum<T> Recurrent<T>::recurrent_sum(Index, const GradientPiece& piece) const
   sum.samples = piece.samples;
   sum.active = in_.active ? in_.active + first : nullptr;
   sum.inputs = spec_.units;
-  sum.x = h_.from(first);
+  sum.x = (masks_.of_state() ? masks_.h() : h_).from(first);
   sum.dz = dz(gates_, first, cell_.h_column);
   sum.dz_panel = gates_.step;
   sum.columns = panels_ * cell_.h_width;

@@ -69,7 +69,8 @@ void Dropout<T>::forward(const Share& share) {
       const Index step = mask_step(t);
       T *y = out_.data.at(t, r), *mask = mask_.at(step, r);
       if (step == t)
-        kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask);
+        kernels<T>().dropout_mask(in_.width(), rate_, T(1 / (1 - rate_)), seed_, iteration_, std::uint32_t(r),
+                                  std::uint32_t(t), mask);
       for (Index f = 0; f < in_.width(); f++) y[f] = x[f] * mask[f];
     }
   }
@@ -176,7 +177,7 @@ void Embedding<T>::gradient(Index task, const GradientPiece& piece) {
   for (Index v = 0; v < in_.features; v++) std::fill_n(to + v * out_.width(), kBlock, T(0));
   for (Index t = 0; t < in_.steps; t++)
     for_blocks(in_.rows_at(t, piece.samples), out_.grad.height, [&](Index r, Index n) {
-      kernels<T>().scatter_add(n, kBlock, in_.ids.at(t, r), out_.grad.at(t, r) + column, out_.stride(), to,
+      kernels<T>().scatter_add(n, kBlock, in_.ids.at(t, r), nullptr, out_.grad.at(t, r) + column, out_.stride(), to,
                                out_.width());
     });
 }

@@ -1,0 +1,115 @@
+#include "cell_masks.h"
+
+#include <algorithm>
+
+namespace pyrnn {
+
+template <class T>
+void CellMasks<T>::plan(const Signal<T>& in, Index units, Index h_stride, const Plan& plan, Planner& memory) {
+  in_ = in;
+  units_ = units;
+  stride_ = h_stride;
+  training_ = plan.training;
+  const auto rows = [&](bool wanted, Index steps, Index stride) {
+    return wanted ? row_array<T>(memory, plan.batch, plan.height, steps, stride) : RowArray<T>{};
+  };
+  input_ = rows(of_input(), 1, in.stride());
+  scales_ = rows(of_input() && in.symbols, in.steps, 1);
+  state_ = rows(of_state(), 1, h_stride);
+  h_ = rows(of_state(), in.steps + 1, h_stride);
+  product_ = rows(of_state(), 1, h_stride);
+  zoneout_ = rows(training_ && zones_out(), in.steps, h_stride);
+  passed_ = rows(training_ && zones_out(), 1, h_stride);
+}
+
+template <class T>
+void CellMasks<T>::draw(Rows rows, std::uint32_t iteration) {
+  if (rates_.given) return;
+  const auto mask = [&](int which, double rate, double kept, Index n, Index t, Index row, const RowArray<T>& to) {
+    kernels<T>().dropout_mask(n, rate, T(kept), key_of_mask(rates_.seed, which), iteration, std::uint32_t(row),
+                              std::uint32_t(t), to.at(t, row));
+  };
+  for (Index r = rows.begin; r < rows.end; r++) {
+    if (input_) mask(0, rates_.dropout, 1 / (1 - rates_.dropout), in_.width(), 0, r, input_);
+    if (state_) mask(1, rates_.recurrent_dropout, 1 / (1 - rates_.recurrent_dropout), units_, 0, r, state_);
+    if (zoneout_)
+      for (Index t = 0, n = in_.steps_of(r); t < n; t++) mask(2, rates_.zoneout, 1, units_, t, r, zoneout_);
+  }
+}
+
+template <class T>
+void CellMasks<T>::mask_input(Index row, const T* x, T* to) const {
+  const T* mask = input_.at(0, row);
+  for (Index i = 0; i < in_.width(); i++) to[i] = x[i] * mask[i];
+}
+
+template <class T>
+void CellMasks<T>::begin(Rows rows, const T* h0) const {
+  if (h0) return mask_state(0, rows, 0, units_, h0);
+  for (Index r = rows.begin; r < rows.end; r++) std::fill_n(h(0, r), units_, T(0));
+}
+
+template <class T>
+void CellMasks<T>::mask_state(Index t, Rows rows, Index first, Index n, const T* h) const {
+  for (Index r = rows.begin; r < rows.end; r++, h += stride_) {
+    const T* mask = state_.at(0, r) + first;
+    T* to = h_.at(t, r) + first;
+    for (Index u = 0; u < n; u++) to[u] = h[u] * mask[u];
+  }
+}
+
+template <class T>
+void CellMasks<T>::step_done(Index t, Rows rows, Index first, Index n, const T* h_prev, T* h) const {
+  const T rate = T(rates_.zoneout), keep = T(1) - rate;
+  if (zones_out()) {
+    T* to = h;
+    for (Index r = rows.begin; r < rows.end; r++, h_prev += stride_, to += stride_) {
+      const T* mask = zoneout_ ? zoneout_.at(t, r) + first : nullptr;
+      if (mask)
+        for (Index u = 0; u < n; u++) to[u] = mask[u] * to[u] + (1 - mask[u]) * h_prev[u];
+      else
+        for (Index u = 0; u < n; u++) to[u] = keep * to[u] + rate * h_prev[u];
+    }
+  }
+  if (state_) mask_state(t + 1, rows, first, n, h);
+}
+
+template <class T>
+void CellMasks<T>::split(Index t, Rows rows, Index first, Index n, T* dh) const {
+  if (!zoneout_) return;
+  for (Index r = rows.begin; r < rows.end; r++, dh += stride_) {
+    const T* mask = zoneout_.at(t, r) + first;
+    T* passed = passed_.at(0, r) + first;
+    for (Index u = 0; u < n; u++) {
+      passed[u] = (1 - mask[u]) * dh[u];
+      dh[u] *= mask[u];
+    }
+  }
+}
+
+template <class T>
+T* CellMasks<T>::clear_product(Rows rows, Index first, Index n) const {
+  for (Index r = rows.begin; r < rows.end; r++) std::fill_n(product(r) + first, n, T(0));
+  return product(rows.begin) + first;
+}
+
+template <class T>
+void CellMasks<T>::step_undone(Rows rows, Index first, Index n, T* dh_prev, bool adds) const {
+  for (Index r = rows.begin; r < rows.end; r++, dh_prev += stride_) {
+    if (state_) {
+      const T *mask = state_.at(0, r) + first, *product = product_.at(0, r) + first;
+      if (adds)
+        for (Index u = 0; u < n; u++) dh_prev[u] += mask[u] * product[u];
+      else
+        for (Index u = 0; u < n; u++) dh_prev[u] = mask[u] * product[u];
+    }
+    if (!passed_) continue;
+    const T* passed = passed_.at(0, r) + first;
+    for (Index u = 0; u < n; u++) dh_prev[u] += passed[u];
+  }
+}
+
+template class CellMasks<float>;
+template class CellMasks<double>;
+
+}  // namespace pyrnn
