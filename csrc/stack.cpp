@@ -25,7 +25,8 @@ std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
                            spec.use_bias,
                            spec.go_backwards,
                            spec.activation,
-                           spec.recurrent_activation};
+                           spec.recurrent_activation,
+                           {spec.dropout, spec.recurrent_dropout, spec.zoneout, spec.seed}};
   if (spec.kind == OpKind::lstm) return std::make_unique<Lstm<T>>(cell);
   if (spec.kind == OpKind::simple_rnn) return std::make_unique<SimpleRnn<T>>(cell);
   if (spec.reset_after) return std::make_unique<Gru<T>>(cell);
@@ -37,8 +38,14 @@ OpPtr<T> recurrent(Index inputs, const OpSpec& spec) {
   if (!spec.bidirectional) return one_direction<T>(inputs, spec);
   OpSpec backward = spec;
   backward.go_backwards = !spec.go_backwards;
+  backward.seed = seed_of_other_direction(spec.seed);
   return std::make_unique<Bidirectional<T>>(one_direction<T>(inputs, spec), one_direction<T>(inputs, backward),
                                             spec.units, spec.merge);
+}
+
+void check_rate(double rate, const char* of) {
+  if (!(rate >= 0 && rate < 1))
+    throw std::invalid_argument(std::string("Network: ") + of + " must be in [0, 1), got " + std::to_string(rate));
 }
 
 Index positive(Index n, const char* what) {
@@ -80,6 +87,9 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
     case OpKind::simple_rnn:
       if (!sequence) throw std::invalid_argument("Network: a recurrent op needs a sequence [B, T, F], got [B, F]");
       positive(spec.units, "units of a recurrent op");
+      check_rate(spec.dropout, "dropout of a recurrent op");
+      check_rate(spec.recurrent_dropout, "recurrent_dropout of a recurrent op");
+      check_rate(spec.zoneout, "zoneout of a recurrent op");
       ops.push_back(recurrent<T>(features, spec));
       features = spec.bidirectional && spec.merge == Merge::concat ? 2 * spec.units : spec.units;
       sequence = spec.return_sequences;
@@ -94,8 +104,7 @@ void Stack<T>::append(const OpSpec& spec, const OpSpec* next) {
       add(new Activate<T>(spec.activation));
       break;
     case OpKind::dropout:
-      if (!(spec.rate >= 0 && spec.rate < 1))
-        throw std::invalid_argument("Network: rate of dropout must be in [0, 1), got " + std::to_string(spec.rate));
+      check_rate(spec.rate, "rate of dropout");
       add(new Dropout<T>(spec.rate, spec.seed, spec.per_sequence));
       break;
     case OpKind::gaussian_noise:

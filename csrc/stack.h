@@ -38,18 +38,19 @@ struct OpSpec {
   bool use_bias = true;
   bool go_backwards = false;
   bool bidirectional = false;
-  Merge merge = Merge::concat;                            // of bidirectional
-  bool reset_after = true;                                // of gru
-  Activation activation = Activation::linear;             // of cells, dense and activation
-  Activation recurrent_activation = Activation::sigmoid;  // of lstm and gru
-  double rate = 0;                                        // of dropout
-  double deviation = 0;                                   // of gaussian_noise
-  std::uint64_t seed = 0;
-  bool per_sequence = false;                             // of dropout
-  double epsilon = 0;                                    // of layer_norm
-  bool center = true, scale = true;                      // of layer_norm
-  bool ids_only = false;                                 // of handover's second input
-  std::map<std::string, Regularizer> regularizers = {};  // of weights, by their names
+  Merge merge = Merge::concat;                             // of bidirectional
+  bool reset_after = true;                                 // of gru
+  Activation activation = Activation::linear;              // of cells, dense and activation
+  Activation recurrent_activation = Activation::sigmoid;   // of lstm and gru
+  double rate = 0;                                         // of dropout
+  double deviation = 0;                                    // of gaussian_noise
+  double dropout = 0, recurrent_dropout = 0, zoneout = 0;  // of cells
+  std::uint64_t seed = 0;                                  // of dropout, gaussian_noise and cells
+  bool per_sequence = false;                               // of dropout
+  double epsilon = 0;                                      // of layer_norm
+  bool center = true, scale = true;                        // of layer_norm
+  bool ids_only = false;                                   // of handover's second input
+  std::map<std::string, Regularizer> regularizers = {};    // of weights, by their names
 };
 
 template <class T>

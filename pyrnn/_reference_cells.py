@@ -3,8 +3,8 @@
 Every cell takes three masks, each None where nothing is dropped:
 
 - `dropout_mask` [B, I] multiplies x at every step, `recurrent_mask` [B, H] the state where it enters a product, or is
-  multiplied by a reset gate before one: of each sequence one mask for all its steps, and one for all gates, the tied
-  weights of Gal & Ghahramani 2016, equation 7. What of the state does not pass through a matrix is not masked.
+  multiplied by a reset gate before one: of each sequence one mask for all its steps, and one for all gates, the "tied"
+  form of Gal & Ghahramani 2016. What of the state does not pass through a matrix is not masked.
 - `zoneout_mask` [B, T, H] of zeros and ones: where it is 0, a unit keeps its state for a step (Krueger et al. 2017).
 """
 

@@ -59,7 +59,6 @@ BY_NAME = {
     "quantization_config": Unsupported("weights are float32 or float64: Sequential(dtype=...)", _NONE),
     "ragged": Unsupported("fill sequences up with pyrnn.utils.pad_sequences", (None, False)),
     "recurrent_constraint": Unsupported(_CONSTRAINT, _NONE),
-    "recurrent_dropout": Unsupported("put Dropout layers between the recurrent ones", (0,)),
     "recurrent_regularizer": Unsupported(_REGULARIZER, _NONE),
     "sparse": Unsupported("give integer ids in place of sparse vectors", (None, False)),
     "tensor": Unsupported("give the values to fit or predict", _NONE),

@@ -49,6 +49,12 @@ OpSpec op_spec(const py::dict& d) {
       spec.rate = value.cast<double>();
     else if (name == "stddev")
       spec.deviation = value.cast<double>();
+    else if (name == "dropout")
+      spec.dropout = value.cast<double>();
+    else if (name == "recurrent_dropout")
+      spec.recurrent_dropout = value.cast<double>();
+    else if (name == "zoneout")
+      spec.zoneout = value.cast<double>();
     else if (name == "seed")
       spec.seed = value.cast<std::uint64_t>();
     else if (name == "per_sequence")

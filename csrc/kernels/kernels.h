@@ -101,6 +101,21 @@ struct CellStep {
   T* reset_h;               // [rows, h_stride] gru with reset before: r h_prev forward, its gradient backward
 };
 
+// What is dropped at a step of a recurrent cell. All arrays are [rows, stride]; what a step does not have is null.
+template <class T>
+struct MaskedStep {
+  Index rows, columns, stride;
+  const T* mask;     // of h where products read it
+  const T* zoneout;  // zeros, and ones where h takes its new value; null:
+  T keep;            // as much of it everywhere
+  const T* h_prev;   // null without zoneout
+  T* h;
+  T* masked_h;  // h times mask; backward its gradient
+  T* dh;
+  T* passed;  // the gradient that zoneout hands to the state before
+  bool adds;  // to dh
+};
+
 // Layer normalisation of `rows` rows
 template <class T>
 struct Normalize {
@@ -148,6 +163,11 @@ struct Kernels {
   void (*gru_gates_backward)(const CellStep<T>&);
   void (*simple_rnn_forward)(const CellStep<T>&);  // in place: h holds the products
   void (*simple_rnn_backward)(const CellStep<T>&);
+
+  // After a cell's forward; before its backward; and for the gradient of the state before it
+  void (*masked_forward)(const MaskedStep<T>&);
+  void (*zoneout_backward)(const MaskedStep<T>&);
+  void (*masked_backward)(const MaskedStep<T>&);
 
   // y = act(x), in place where x == y; padding beyond `features` stays zero. Softmax runs over a row's features.
   void (*activate)(Activation, Index rows, Index features, const T* x, T* y, Index stride);

@@ -26,6 +26,7 @@ namespace {
 #include "gru.h"
 #include "loss.h"
 #include "lstm.h"
+#include "masks.h"
 #include "normalization.h"
 #include "pooling.h"
 #include "probe.h"
@@ -49,6 +50,9 @@ constexpr Kernels<T> table() {
           gru_gates_backward<T>,
           simple_rnn_forward<T>,
           simple_rnn_backward<T>,
+          masked_forward<T>,
+          zoneout_backward<T>,
+          masked_backward<T>,
           activate<T>,
           activate_backward<T>,
           log_sum_exp<T>,

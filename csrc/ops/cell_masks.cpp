@@ -44,47 +44,44 @@ void CellMasks<T>::mask_input(Index row, const T* x, T* to) const {
 }
 
 template <class T>
-void CellMasks<T>::begin(Rows rows, const T* h0) const {
-  if (h0) return mask_state(0, rows, 0, units_, h0);
+MaskedStep<T> CellMasks<T>::step(Rows rows, Index first, Index n) const {
+  MaskedStep<T> step{};
+  step.rows = rows.count(), step.columns = n, step.stride = stride_;
+  if (state_) step.mask = state_.at(0, rows.begin) + first;
+  return step;
+}
+
+template <class T>
+void CellMasks<T>::begin(Rows rows, T* h0) const {
+  if (h0) return mask_state(0, rows, h0);
   for (Index r = rows.begin; r < rows.end; r++) std::fill_n(h(0, r), units_, T(0));
 }
 
 template <class T>
-void CellMasks<T>::mask_state(Index t, Rows rows, Index first, Index n, const T* h) const {
-  for (Index r = rows.begin; r < rows.end; r++, h += stride_) {
-    const T* mask = state_.at(0, r) + first;
-    T* to = h_.at(t, r) + first;
-    for (Index u = 0; u < n; u++) to[u] = h[u] * mask[u];
-  }
+void CellMasks<T>::mask_state(Index t, Rows rows, T* of) const {
+  MaskedStep<T> masked = step(rows, 0, units_);
+  masked.h = of;
+  masked.masked_h = h(t, rows.begin);
+  kernels<T>().masked_forward(masked);
 }
 
 template <class T>
-void CellMasks<T>::step_done(Index t, Rows rows, Index first, Index n, const T* h_prev, T* h) const {
-  const T rate = T(rates_.zoneout), keep = T(1) - rate;
-  if (zones_out()) {
-    T* to = h;
-    for (Index r = rows.begin; r < rows.end; r++, h_prev += stride_, to += stride_) {
-      const T* mask = zoneout_ ? zoneout_.at(t, r) + first : nullptr;
-      if (mask)
-        for (Index u = 0; u < n; u++) to[u] = mask[u] * to[u] + (1 - mask[u]) * h_prev[u];
-      else
-        for (Index u = 0; u < n; u++) to[u] = keep * to[u] + rate * h_prev[u];
-    }
-  }
-  if (state_) mask_state(t + 1, rows, first, n, h);
+void CellMasks<T>::step_done(Index t, Rows rows, Index first, Index n, const T* h_prev, T* of) const {
+  MaskedStep<T> masked = step(rows, first, n);
+  masked.h = of;
+  if (zones_out()) masked.h_prev = h_prev, masked.keep = T(1 - rates_.zoneout);
+  if (zoneout_) masked.zoneout = zoneout_.at(t, rows.begin) + first;
+  if (state_) masked.masked_h = h(t + 1, rows.begin) + first;
+  kernels<T>().masked_forward(masked);
 }
 
 template <class T>
 void CellMasks<T>::split(Index t, Rows rows, Index first, Index n, T* dh) const {
-  if (!zoneout_) return;
-  for (Index r = rows.begin; r < rows.end; r++, dh += stride_) {
-    const T* mask = zoneout_.at(t, r) + first;
-    T* passed = passed_.at(0, r) + first;
-    for (Index u = 0; u < n; u++) {
-      passed[u] = (1 - mask[u]) * dh[u];
-      dh[u] *= mask[u];
-    }
-  }
+  MaskedStep<T> masked = step(rows, first, n);
+  masked.zoneout = zoneout_.at(t, rows.begin) + first;
+  masked.dh = dh;
+  masked.passed = passed_.at(0, rows.begin) + first;
+  kernels<T>().zoneout_backward(masked);
 }
 
 template <class T>
@@ -95,18 +92,12 @@ T* CellMasks<T>::clear_product(Rows rows, Index first, Index n) const {
 
 template <class T>
 void CellMasks<T>::step_undone(Rows rows, Index first, Index n, T* dh_prev, bool adds) const {
-  for (Index r = rows.begin; r < rows.end; r++, dh_prev += stride_) {
-    if (state_) {
-      const T *mask = state_.at(0, r) + first, *product = product_.at(0, r) + first;
-      if (adds)
-        for (Index u = 0; u < n; u++) dh_prev[u] += mask[u] * product[u];
-      else
-        for (Index u = 0; u < n; u++) dh_prev[u] = mask[u] * product[u];
-    }
-    if (!passed_) continue;
-    const T* passed = passed_.at(0, r) + first;
-    for (Index u = 0; u < n; u++) dh_prev[u] += passed[u];
-  }
+  MaskedStep<T> masked = step(rows, first, n);
+  masked.dh = dh_prev;
+  masked.adds = adds || !state_;  // unmasked, the product is there
+  if (state_) masked.masked_h = product(rows.begin) + first;
+  if (passed_) masked.passed = passed_.at(0, rows.begin) + first;
+  kernels<T>().masked_backward(masked);
 }
 
 template class CellMasks<float>;

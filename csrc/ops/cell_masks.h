@@ -45,10 +45,10 @@ class CellMasks {
   // The state before step t as products read it, made by step_done of the step before, or by begin
   T* h(Index t, Index row) const { return h_.at(t, row); }
   const RowArray<T>& h() const { return h_; }
-  void begin(Rows rows, const T* h0) const;  // h0 [rows, h_stride], null: zeros
-  void mask_state(Index t, Rows rows, Index first, Index n, const T* h) const;
+  void begin(Rows rows, T* h0) const;  // h0 [rows, h_stride], null: zeros
+  void mask_state(Index t, Rows rows, T* of) const;
   // Units from `first` on of the state after step t, [rows, h_stride]: from what the cell made
-  void step_done(Index t, Rows rows, Index first, Index n, const T* h_prev, T* h) const;
+  void step_done(Index t, Rows rows, Index first, Index n, const T* h_prev, T* of) const;
 
   // Backward: of dh, by that state, leaves what goes into the cell. The rest waits for step_undone, which puts it into
   // dh_prev beside the gradient of the products, where the cell has left that in product() since they were masked.
@@ -63,6 +63,8 @@ class CellMasks {
   const RowArray<T>& zoneout_mask() const { return zoneout_; }
 
  private:
+  MaskedStep<T> step(Rows rows, Index first, Index n) const;
+
   const CellRates rates_;
   Signal<T> in_;
   Index units_ = 0, stride_ = 0;

@@ -53,7 +53,7 @@ void Recurrent<T>::restore_masked(Rows rows) {
   if (copies_input()) copy_input(rows);
   if (!masks_.of_state()) return;
   for (Index t = 0; t <= steps_; t++)
-    for_blocks(rows, h_.height, [&](Index r, Index n) { masks_.mask_state(t, {r, r + n}, 0, h_width(), h(t, r)); });
+    for_blocks(rows, h_.height, [&](Index r, Index n) { masks_.mask_state(t, {r, r + n}, h(t, r)); });
 }
 
 template <class T>

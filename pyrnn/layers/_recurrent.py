@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from .. import _random
-from .._checks import choice, flag, whole
+from .._checks import choice, flag, real, whole
 from .._registry import snake_case
 from ..initializers import get as get_initializer
 from ..regularizers import get as get_regularizer
@@ -32,6 +32,9 @@ class RecurrentOptions(TypedDict, total=False):
     kernel_regularizer: object
     recurrent_regularizer: object
     bias_regularizer: object
+    dropout: float
+    recurrent_dropout: float
+    zoneout: float
     seed: int | None
     name: str | None
     input_shape: tuple[int | None, ...] | None
@@ -49,7 +52,16 @@ class RecurrentLayer(Layer):
     - `go_backwards`: x is read from its last step to its first, and the outputs stand in that order.
     - `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`: the penalties of these weights, None, that are part of the
       loss; see `pyrnn.regularizers`. The recurrent one is of `recurrent_kernel`, that of a GRU's bias of both rows.
-    - `seed`: starts a stream of this layer's own for the initial weights, in place of `pyrnn.utils.set_random_seed`'s.
+    - `dropout`: in training, each row's x is multiplied by a mask of its own [I], the same at every step: 0 with this
+      probability, else 1 / (1 - dropout).
+    - `recurrent_dropout`: likewise h [H] where it enters the product with recurrent_kernel, or a reset gate before that.
+      What of h does not, as in a GRU's z h, is not masked. All gates share a mask (Gal and Ghahramani 2016, "tied"), as
+      with Keras' `dropout` alone; where `recurrent_dropout` is given, Keras 3 draws one for each gate.
+    - `zoneout`: in training, each unit of h keeps its value of the step before with this probability (Krueger et al. 2017),
+      drawn for each row and step; else, and in streams, h is what that is on average,
+      zoneout h_prev + (1 - zoneout) h. An LSTM's c is left alone. This is the form that the haste library has.
+    - `seed`: starts streams of this layer's own for the initial weights and for what is dropped, in place of
+      `pyrnn.utils.set_random_seed`'s.
     - `name`, and `input_shape` of a first layer, (T, I), as every layer.
 
     Raises TypeError for an unknown name or an argument of the wrong type, ValueError for a value out of range.
@@ -86,6 +98,10 @@ class RecurrentLayer(Layer):
         self.go_backwards = flag(owner, "go_backwards", options.get("go_backwards", False))
         kernel, recurrent, bias = (get_regularizer(options.get(name), f"{owner}: {name}") for name in _REGULARIZERS)
         self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = kernel, recurrent, bias
+        self.dropout = real(owner, "dropout", options.get("dropout", 0.0), 0, 1)
+        self.recurrent_dropout = real(owner, "recurrent_dropout", options.get("recurrent_dropout", 0.0), 0, 1)
+        self.zoneout = real(owner, "zoneout", options.get("zoneout", 0.0), 0, 1)
+        self._drawn_seed: int | None = None
         seed = options.get("seed")
         self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
 
@@ -121,6 +137,17 @@ class RecurrentLayer(Layer):
     def weight_rng(self) -> "Generator":
         return super().weight_rng() if self.seed is None else _random.new_generator(self.seed)
 
+    def _rates(self) -> dict[str, float]:
+        return {"dropout": self.dropout, "recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
+
+    def _mask_options(self) -> dict[str, Any]:
+        """Of the engine: nothing is drawn from the shared stream where nothing is dropped."""
+        if not any(self._rates().values()):
+            return {}
+        if self._drawn_seed is None:
+            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
+        return {**self._rates(), "seed": self._drawn_seed}
+
     def op(self) -> dict[str, Any]:
         return {
             "op": snake_case(type(self).__name__),
@@ -129,6 +156,7 @@ class RecurrentLayer(Layer):
             "return_sequences": self.return_sequences,
             "use_bias": self.use_bias,
             "go_backwards": self.go_backwards,
+            **self._mask_options(),
             **self.cell_options(),
         }
 
@@ -144,6 +172,7 @@ class RecurrentLayer(Layer):
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,
             "stateful": self.stateful,
+            **self._rates(),
             "seed": self.seed,
             **self.cell_options(),
         }
