@@ -9,6 +9,8 @@ from pyrnn import _reference_layers as ref_layers
 from pyrnn import reference as ref
 from tests.test_cells import FUNCTIONS, arguments, assert_engine, run
 from tests.test_functions import DTYPES
+from tests.test_goldens import assert_close as assert_golden
+from tests.test_goldens import goldens, implementation, load
 
 CELLS = [
     pytest.param("lstm", {}, id="lstm"),
@@ -100,6 +102,22 @@ def test_a_mask_of_another_shape_is_refused(rng, name):
     given = arguments(rng, "simple_rnn", "float64", 2, 3, 4, 5)
     with pytest.raises(ValueError, match=rf"{name} must be float64"):
         run(_core, "simple_rnn", given, {name: np.ones((2, 3))})
+
+
+# -------------------------------------------------------------------------------------------------------------- Goldens
+
+
+@goldens(load("cell_dropout"))
+def test_goldens(options, given, expected, dtype, who):
+    functions, given = implementation(who, given, dtype)
+    given["x"] = given.pop("ids") if "ids" in given else given["x"]
+    chosen = {name: value for name, value in options.items() if name in ("activation", "reset_after")}
+    chosen |= {name: given.pop(name) for name in MASKS if name in given}
+    results = run(functions, FUNCTIONS[options["cell"]], given, chosen)
+    if "c" in results:
+        results["c_last"] = results["c"][:, -1]
+    for name, value in expected.items():
+        assert_golden(results[name], value, dtype, name)
 
 
 # ---------------------------------------------------------------------------------------- Layers, with the masks they draw
