@@ -178,6 +178,28 @@ void digest_cells(Numbers& numbers) {
 }
 
 template <class T>
+void digest_masks(Numbers& numbers) {
+  const std::vector<T> h_prev = numbers.values<T>(kValues), zoneout = numbers.values<T>(kValues),
+                       mask = numbers.values<T>(kValues);
+  std::vector<T> h = numbers.values<T>(kValues), masked_h(kValues), dh = numbers.values<T>(kValues), passed(kValues);
+  MaskedStep<T> step{kRows, 48, kValues / kRows, mask.data(), zoneout.data(), T(0.7), h_prev.data(), h.data()};
+  step.masked_h = masked_h.data(), step.dh = dh.data(), step.passed = passed.data();
+  Hash hash;
+  for (const bool adds : {false, true}) {
+    step.adds = adds;
+    kernels<T>().masked_forward(step);
+    kernels<T>().zoneout_backward(step);
+    kernels<T>().masked_backward(step);
+    hash.add(h), hash.add(masked_h), hash.add(dh), hash.add(passed);
+    step.zoneout = nullptr;
+    kernels<T>().masked_forward(step);
+    hash.add(h);
+    step.zoneout = zoneout.data();
+  }
+  hash.print<T>("kernel masks");
+}
+
+template <class T>
 void digest_normalization_and_maximum(Numbers& numbers) {
   const std::vector<T> x = numbers.values<T>(kValues, 3), dy = numbers.values<T>(kValues),
                        gamma = numbers.values<T>(64);
@@ -287,6 +309,11 @@ OpSpec dropout(double rate, bool per_sequence = false) {
   return spec;
 }
 
+OpSpec dropping(OpSpec spec, Index seed) {
+  spec.dropout = 0.3, spec.recurrent_dropout = 0.4, spec.zoneout = 0.2, spec.seed = std::uint64_t(seed);
+  return spec;
+}
+
 OpSpec layer_norm() {
   OpSpec spec = op(OpKind::layer_norm);
   spec.epsilon = 1e-3;
@@ -365,6 +392,27 @@ std::vector<Case> cases() {
         {2, "recurrent_kernel"},
         {2, "bias"},
         {3, "kernel"}},
+       LossKind::mean_squared_error,
+       false,
+       plain_adam},
+      {"lstm of ids, gru, gru with reset before, simple_rnn, all dropping; adam",
+       {23, true, false},
+       6,
+       true,
+       {dropping(lstm(35, true), 1), dropping(cell(OpKind::gru, 18, true), 2),
+        dropping(reset_before(cell(OpKind::gru, 17, true)), 3), dropping(cell(OpKind::simple_rnn, 70, false), 4)},
+       {{0, "kernel"},
+        {0, "recurrent_kernel"},
+        {0, "bias"},
+        {1, "kernel"},
+        {1, "recurrent_kernel"},
+        {1, "bias"},
+        {2, "kernel"},
+        {2, "recurrent_kernel"},
+        {2, "bias"},
+        {3, "kernel"},
+        {3, "recurrent_kernel"},
+        {3, "bias"}},
        LossKind::mean_squared_error,
        false,
        plain_adam},
@@ -466,6 +514,7 @@ void digest_all() {
     digest_activations<T>(numbers);
     digest_reductions<T>(numbers);
     digest_cells<T>(numbers);
+    digest_masks<T>(numbers);
     digest_normalization_and_maximum<T>(numbers);
     digest_updates<T>(numbers);
     digest_losses<T>(numbers);
