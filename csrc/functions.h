@@ -24,7 +24,7 @@ struct RecurrentArrays {
   const T *h0, *c0;  // [B, H]
   const T *kernel, *recurrent_kernel, *bias;
   T *h, *c, *gates;  // outputs of forward, inputs of backward
-  // Of what is dropped: [B, I], [B, H], [B, T, H] of zeros and ones; null where nothing is
+  // Of what is dropped: [B, I], [B, H], [B, T, H] of zeros, and others that mean ones; null where nothing is
   const T *dropout_mask, *recurrent_mask, *zoneout_mask;
 };
 

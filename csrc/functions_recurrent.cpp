@@ -83,7 +83,11 @@ class Function : public Single<T, O> {
     const CellMasks<T>& masks = this->op().masks();
     if (a.dropout_mask) from_user(a.dropout_mask, s.B, 1, s.I, masks.input_mask());
     if (a.recurrent_mask) from_user(a.recurrent_mask, s.B, 1, s.H, masks.state_mask());
-    if (a.zoneout_mask) from_user(a.zoneout_mask, s.B, s.T, s.H, masks.zoneout_mask());
+    if (a.zoneout_mask)
+      for (Index r = 0; r < s.B; r++)
+        for (Index t = 0; t < s.T; t++)
+          std::transform(a.zoneout_mask + (r * s.T + t) * s.H, a.zoneout_mask + (r * s.T + t + 1) * s.H,
+                         masks.zoneout_mask().at(t, r), [](T value) { return value != 0; });
   }
 
   void run_forward() {

@@ -105,10 +105,10 @@ struct CellStep {
 template <class T>
 struct MaskedStep {
   Index rows, columns, stride;
-  const T* mask;     // of h where products read it
-  const T* zoneout;  // zeros, and ones where h takes its new value; null:
-  T keep;            // as much of it everywhere
-  const T* h_prev;   // null without zoneout
+  const T* mask;                // of h where products read it
+  const std::uint8_t* zoneout;  // ones where h takes its new value, else zeros; null:
+  T keep;                       // as much of it everywhere
+  const T* h_prev;              // null without zoneout
   T* h;
   T* masked_h;  // h times mask; backward its gradient
   T* dh;
@@ -201,6 +201,9 @@ struct Kernels {
   // mask[i] = 0 with probability `rate`, else `kept`; see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
+  // The same in bytes, which take a quarter of the memory
+  void (*flags)(Index n, double rate, std::uint8_t kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+                std::uint32_t step, std::uint8_t* mask);
   // y = x + deviation times a standard normal number
   void (*gaussian_noise)(Index n, T deviation, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                          std::uint32_t step, const T* x, T* y);

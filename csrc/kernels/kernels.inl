@@ -67,6 +67,7 @@ constexpr Kernels<T> table() {
           binary_crossentropy<T>,
           ctc_step<T>,
           dropout_mask<T>,
+          dropout_mask<std::uint8_t>,
           gaussian_noise<T>,
           sgd<T>,
           rmsprop<T>,

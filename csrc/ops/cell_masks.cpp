@@ -18,22 +18,25 @@ void CellMasks<T>::plan(const Signal<T>& in, Index units, Index h_stride, const 
   state_ = rows(of_state(), 1, h_stride);
   h_ = rows(of_state(), in.steps + 1, h_stride);
   product_ = rows(of_state(), 1, h_stride);
-  zoneout_ = rows(training_ && zones_out(), in.steps, h_stride);
+  zoneout_ = {};
+  if (training_ && zones_out()) zoneout_ = row_array<std::uint8_t>(memory, plan.batch, plan.height, in.steps, h_stride);
   passed_ = rows(training_ && zones_out(), 1, h_stride);
 }
 
 template <class T>
 void CellMasks<T>::draw(Rows rows, std::uint32_t iteration) {
   if (rates_.given) return;
-  const auto mask = [&](int which, double rate, double kept, Index n, Index t, Index row, const RowArray<T>& to) {
-    kernels<T>().dropout_mask(n, rate, T(kept), key_of_mask(rates_.seed, which), iteration, std::uint32_t(row),
-                              std::uint32_t(t), to.at(t, row));
+  const auto of_row = [&](int which, double rate, Index n, Index row, const RowArray<T>& to) {
+    kernels<T>().dropout_mask(n, rate, T(1 / (1 - rate)), key_of_mask(rates_.seed, which), iteration,
+                              std::uint32_t(row), 0, to.at(0, row));
   };
   for (Index r = rows.begin; r < rows.end; r++) {
-    if (input_) mask(0, rates_.dropout, 1 / (1 - rates_.dropout), in_.width(), 0, r, input_);
-    if (state_) mask(1, rates_.recurrent_dropout, 1 / (1 - rates_.recurrent_dropout), units_, 0, r, state_);
+    if (input_) of_row(0, rates_.dropout, in_.width(), r, input_);
+    if (state_) of_row(1, rates_.recurrent_dropout, units_, r, state_);
     if (zoneout_)
-      for (Index t = 0, n = in_.steps_of(r); t < n; t++) mask(2, rates_.zoneout, 1, units_, t, r, zoneout_);
+      for (Index t = 0, n = in_.steps_of(r); t < n; t++)
+        kernels<T>().flags(units_, rates_.zoneout, 1, key_of_mask(rates_.seed, 2), iteration, std::uint32_t(r),
+                           std::uint32_t(t), zoneout_.at(t, r));
   }
 }
 

@@ -60,7 +60,7 @@ class CellMasks {
   // For callers who fill them: [B, I], [B, H] and [B, T, H] of zeros and ones
   const RowArray<T>& input_mask() const { return input_; }
   const RowArray<T>& state_mask() const { return state_; }
-  const RowArray<T>& zoneout_mask() const { return zoneout_; }
+  const RowArray<std::uint8_t>& zoneout_mask() const { return zoneout_; }
 
  private:
   MaskedStep<T> step(Rows rows, Index first, Index n) const;
@@ -69,10 +69,11 @@ class CellMasks {
   Signal<T> in_;
   Index units_ = 0, stride_ = 0;
   bool training_ = false;
-  RowArray<T> input_, state_, zoneout_;
-  RowArray<T> scales_;            // [T][rows, 1] of ids
-  RowArray<T> h_;                 // [T + 1][rows, h_stride] h times its mask
-  RowArray<T> product_, passed_;  // [rows, h_stride] gradients: of h_, and of what zoneout hands on
+  RowArray<T> input_, state_;
+  RowArray<std::uint8_t> zoneout_;  // [T][rows, h_stride], read twice at every step: bytes, to stay in cache
+  RowArray<T> scales_;              // [T][rows, 1] of ids
+  RowArray<T> h_;                   // [T + 1][rows, h_stride] h times its mask
+  RowArray<T> product_, passed_;    // [rows, h_stride] gradients: of h_, and of what zoneout hands on
 };
 
 }  // namespace pyrnn
