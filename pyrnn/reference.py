@@ -26,6 +26,10 @@ from ._reference_cells import lstm_backward as lstm_backward
 from ._reference_cells import lstm_forward as lstm_forward
 from ._reference_cells import simple_rnn_backward as simple_rnn_backward
 from ._reference_cells import simple_rnn_forward as simple_rnn_forward
+from ._reference_layer_norm_cells import layer_norm_gru_backward as layer_norm_gru_backward
+from ._reference_layer_norm_cells import layer_norm_gru_forward as layer_norm_gru_forward
+from ._reference_layer_norm_cells import layer_norm_lstm_backward as layer_norm_lstm_backward
+from ._reference_layer_norm_cells import layer_norm_lstm_forward as layer_norm_lstm_forward
 from ._reference_optimizers import adagrad_step as adagrad_step
 from ._reference_optimizers import adam_step as adam_step
 from ._reference_optimizers import amsgrad_step as amsgrad_step
