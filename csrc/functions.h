@@ -10,20 +10,22 @@
 
 namespace pyrnn {
 
-enum class CellKind { lstm, gru, gru_reset_before, simple_rnn };
+enum class CellKind { lstm, gru, gru_reset_before, simple_rnn, layer_norm_lstm, layer_norm_gru };
 
 struct RecurrentShape {
   Index B, T, I, H;
 };
 
 // x [B, T, I] or ids [B, T]; h, c [B, T, H], gates [B, T, 4H] out. c is LSTM's alone; gates hold i f c o of an LSTM, of
-// a GRU z r n and the fourth of CellStep or r h; a SimpleRNN has none.
+// a GRU z r n and the fourth of CellStep or r h; a SimpleRNN has none, nor have the layer-normalised cells, which
+// backward runs forward again. gamma [2, GH] is theirs, gamma_h and beta_h [H] their LSTM's.
 template <class T>
 struct RecurrentArrays {
   ArrayView x;
   const T *h0, *c0;  // [B, H]
   const T *kernel, *recurrent_kernel, *bias;
   T *h, *c, *gates;  // outputs of forward, inputs of backward
+  const T *gamma, *gamma_h, *beta_h;
   // Of what is dropped: [B, I], [B, H], [B, T, H] of zeros, and others that mean ones; null where nothing is
   const T *dropout_mask, *recurrent_mask, *zoneout_mask;
 };
@@ -33,6 +35,7 @@ template <class T>
 struct RecurrentGradients {
   const T *dh, *dc;
   T *dx, *dh0, *dc0, *dkernel, *drecurrent_kernel, *dbias;
+  T *dgamma, *dgamma_h, *dbeta_h;
 };
 
 struct CellOptions {

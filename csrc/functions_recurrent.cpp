@@ -1,6 +1,8 @@
 // The recurrent cells as plain functions.
 #include "functions.h"
 #include "ops/gru.h"
+#include "ops/layer_norm_gru.h"
+#include "ops/layer_norm_lstm.h"
 #include "ops/lstm.h"
 #include "ops/simple_rnn.h"
 #include "single.h"
@@ -64,12 +66,25 @@ void saved_state(GruResetBefore<T>& op, const RecurrentShape& s, const Recurrent
 }
 
 template <class T>
-void saved_state(Lstm<T>& op, const RecurrentShape& s, const RecurrentArrays<T>& a, bool out) {
-  each_gate(op, s, a.gates, [out](T* of_op, T* user, Index n) { out ? copy(of_op, user, n) : copy(user, of_op, n); });
+void saved_cells(Lstm<T>& op, const RecurrentShape& s, const RecurrentArrays<T>& a, bool out) {
   for (Index t = 0; t < s.T; t++)
     each_cell(s, a.c + t * s.H, s.T * s.H, [&](Index p, Index r, T* user, Index n) {
       out ? copy(op.c(t + 1, p, r), user, n) : copy(user, op.c(t + 1, p, r), n);
     });
+}
+
+template <class T>
+void saved_state(Lstm<T>& op, const RecurrentShape& s, const RecurrentArrays<T>& a, bool out) {
+  each_gate(op, s, a.gates, [out](T* of_op, T* user, Index n) { out ? copy(of_op, user, n) : copy(user, of_op, n); });
+  saved_cells(op, s, a, out);
+}
+
+template <class T>
+void saved_state(LayerNormGru<T>&, const RecurrentShape&, const RecurrentArrays<T>&, bool) {}
+
+template <class T>
+void saved_state(LayerNormLstm<T>& op, const RecurrentShape& s, const RecurrentArrays<T>& a, bool out) {
+  saved_cells(op, s, a, out);
 }
 
 template <class T, class O>
@@ -77,7 +92,7 @@ class Function : public Single<T, O> {
  public:
   Function(const CellOptions& cell, const RecurrentShape& s, const RecurrentArrays<T>& a)
       : Single<T, O>(make(cell, s, a), {s.I, true, false}, a.x, true), s_(s), a_(a) {
-    this->set_weights({a.kernel, a.recurrent_kernel, a.bias});
+    this->set_weights({a.kernel, a.recurrent_kernel, a.bias, a.gamma, a.gamma_h, a.beta_h});
     const T* states[] = {a.h0, a.c0};
     each_state([&](Index i, Index r) { this->op().set_state(i, r, states[i] + r * s.H); });
     const CellMasks<T>& masks = this->op().masks();
@@ -98,14 +113,18 @@ class Function : public Single<T, O> {
 
   void run_backward(const RecurrentGradients<T>& d) {
     O& op = this->op();
-    saved_state(op, s_, a_, false);
-    from_user(a_.h, s_.B, s_.T, s_.H, op.h().from(1));
+    if (a_.gamma) {  // too much to hand over: forward is run again
+      this->forward();
+    } else {
+      saved_state(op, s_, a_, false);
+      from_user(a_.h, s_.B, s_.T, s_.H, op.h().from(1));
+    }
     from_user(d.dh, s_.B, s_.T, s_.H, this->out().grad);
     this->gather({0, s_.B});
     op.restore_masked({0, s_.B});
     const std::vector<T> no_dh(std::size_t(s_.H), T(0));  // dh has all of it
     each_state([&](Index i, Index r) { op.set_state_gradient(i, r, i == 0 ? no_dh.data() : d.dc + r * s_.H); });
-    this->backward({d.dkernel, d.drecurrent_kernel, d.dbias});
+    this->backward({d.dkernel, d.drecurrent_kernel, d.dbias, d.dgamma, d.dgamma_h, d.dbeta_h});
     T* before[] = {d.dh0, d.dc0};
     each_state([&](Index i, Index r) { op.get_state_gradient(i, r, before[i] + r * s_.H); });
     if (d.dx) to_user(this->in().grad, s_.B, s_.T, s_.I, d.dx);
@@ -143,6 +162,10 @@ void with_function(const CellOptions& cell, const RecurrentShape& s, const Recur
       return body(Function<T, GruResetBefore<T>>(cell, s, a));
     case CellKind::simple_rnn:
       return body(Function<T, SimpleRnn<T>>(cell, s, a));
+    case CellKind::layer_norm_lstm:
+      return body(Function<T, LayerNormLstm<T>>(cell, s, a));
+    case CellKind::layer_norm_gru:
+      return body(Function<T, LayerNormGru<T>>(cell, s, a));
   }
 }
 

@@ -3,6 +3,8 @@
 #include "ops/bidirectional.h"
 #include "ops/dense.h"
 #include "ops/gru.h"
+#include "ops/layer_norm_gru.h"
+#include "ops/layer_norm_lstm.h"
 #include "ops/lstm.h"
 #include "ops/normalization.h"
 #include "ops/pooling.h"
@@ -18,6 +20,13 @@ bool is_recurrent(const OpSpec& spec) {
 }
 
 template <class T>
+std::unique_ptr<Recurrent<T>> layer_normalized(const RecurrentSpec& cell, const OpSpec& spec) {
+  if (spec.kind == OpKind::lstm) return std::make_unique<LayerNormLstm<T>>(cell);
+  if (spec.kind == OpKind::gru && spec.reset_after) return std::make_unique<LayerNormGru<T>>(cell);
+  throw std::invalid_argument("Network: layer_norm is of lstm, and of gru with reset_after");
+}
+
+template <class T>
 std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
   const RecurrentSpec cell{inputs,
                            spec.units,
@@ -27,6 +36,7 @@ std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
                            spec.activation,
                            spec.recurrent_activation,
                            {spec.dropout, spec.recurrent_dropout, spec.zoneout, spec.seed}};
+  if (spec.layer_norm) return layer_normalized<T>(cell, spec);
   if (spec.kind == OpKind::lstm) return std::make_unique<Lstm<T>>(cell);
   if (spec.kind == OpKind::simple_rnn) return std::make_unique<SimpleRnn<T>>(cell);
   if (spec.reset_after) return std::make_unique<Gru<T>>(cell);

@@ -40,6 +40,7 @@ struct OpSpec {
   bool bidirectional = false;
   Merge merge = Merge::concat;                             // of bidirectional
   bool reset_after = true;                                 // of gru
+  bool layer_norm = false;                                 // of lstm and gru
   Activation activation = Activation::linear;              // of cells, dense and activation
   Activation recurrent_activation = Activation::sigmoid;   // of lstm and gru
   double rate = 0;                                         // of dropout

@@ -13,23 +13,33 @@ namespace {
 struct Arguments {
   py::array x, h0, c0, kernel, recurrent_kernel, bias;
   py::array dh = {}, dc = {}, h = {}, c = {}, gates = {};  // of backward
+  py::array gamma = {}, gamma_h = {}, beta_h = {};         // of the layer-normalised cells
 };
 
 using OptionalArray = std::optional<py::array>;
 
 struct Masks {
-  const OptionalArray &dropout, &recurrent, &zoneout;
+  OptionalArray dropout = {}, recurrent = {}, zoneout = {};
 };
 
 struct Sizes {
   Index gates_of_kernel, saved_gates;
-  bool has_c;
+  bool has_c, normalized;
 };
 
 Sizes sizes_of(CellKind kind) {
-  if (kind == CellKind::lstm) return {4, 4, true};
-  if (kind == CellKind::simple_rnn) return {1, 0, false};
-  return {3, 4, false};
+  switch (kind) {
+    case CellKind::lstm:
+      return {4, 4, true, false};
+    case CellKind::layer_norm_lstm:
+      return {4, 0, true, true};
+    case CellKind::layer_norm_gru:
+      return {3, 0, false, true};
+    case CellKind::simple_rnn:
+      return {1, 0, false, false};
+    default:
+      return {3, 4, false, false};
+  }
 }
 
 RecurrentShape shape_of_arguments(const Arguments& g) {
@@ -40,7 +50,8 @@ RecurrentShape shape_of_arguments(const Arguments& g) {
 }
 
 Shape bias_shape(CellKind kind, Index H) {
-  return kind == CellKind::gru ? Shape{2, 3 * H} : Shape{sizes_of(kind).gates_of_kernel * H};
+  const bool two = kind == CellKind::gru || kind == CellKind::layer_norm_gru;  // a row for each product
+  return two ? Shape{2, 3 * H} : Shape{sizes_of(kind).gates_of_kernel * H};
 }
 
 template <class T>
@@ -57,6 +68,11 @@ RecurrentArrays<T> inputs_of(CellKind kind, const RecurrentShape& s, const Argum
   if (masks.dropout) a.dropout_mask = values<T>(*masks.dropout, "dropout_mask", {s.B, s.I});
   if (masks.recurrent) a.recurrent_mask = values<T>(*masks.recurrent, "recurrent_mask", {s.B, s.H});
   if (masks.zoneout) a.zoneout_mask = values<T>(*masks.zoneout, "zoneout_mask", {s.B, s.T, s.H});
+  if (sizes.normalized) a.gamma = values<T>(g.gamma, "gamma", {2, sizes.gates_of_kernel * s.H});
+  if (sizes.normalized && sizes.has_c) {
+    a.gamma_h = values<T>(g.gamma_h, "gamma_h", {s.H});
+    a.beta_h = values<T>(g.beta_h, "beta_h", {s.H});
+  }
   return a;
 }
 
@@ -73,38 +89,43 @@ py::object forward_of(const CellOptions& cell, const Arguments& g, const Masks& 
     py::gil_scoped_release release;
     recurrent_forward(cell, s, a);
   }
+  if (sizes.has_c && sizes.normalized) return py::make_tuple(h, c);
   if (sizes.has_c) return py::make_tuple(h, c, gates);
   if (sizes.saved_gates) return py::make_tuple(h, gates);
   return h;
 }
 
-// (dx, dh0, dc0, dkernel, drecurrent_kernel, dbias), dc0 where the cell has c
+// (dx, dh0, dc0, dkernel, drecurrent_kernel, dbias, dgamma, dgamma_h, dbeta_h), those that the cell has
 template <class T>
 py::object backward_of(const CellOptions& cell, Arguments g, const Masks& masks) {
   const Sizes sizes = sizes_of(cell.kind);
   const RecurrentShape s = shape_of_arguments(g);
   auto dbias = new_array<T>(bias_shape(cell.kind, s.H));
-  g.bias = dbias;  // backward reads no bias
+  if (!sizes.normalized) g.bias = dbias;  // backward reads no bias, unless it runs forward again
   RecurrentArrays<T> a = inputs_of<T>(cell.kind, s, g, masks);
   RecurrentGradients<T> d{};
-  a.h = const_cast<T*>(values<T>(g.h, "h", {s.B, s.T, s.H}));
+  if (!sizes.normalized) a.h = const_cast<T*>(values<T>(g.h, "h", {s.B, s.T, s.H}));
+  if (!sizes.normalized && sizes.has_c) a.c = const_cast<T*>(values<T>(g.c, "c", {s.B, s.T, s.H}));
   d.dh = values<T>(g.dh, "dh", {s.B, s.T, s.H});
-  if (sizes.has_c) {
-    a.c = const_cast<T*>(values<T>(g.c, "c", {s.B, s.T, s.H}));
-    d.dc = values<T>(g.dc, "dc", {s.B, s.H});
-  }
+  if (sizes.has_c) d.dc = values<T>(g.dc, "dc", {s.B, s.H});
   if (sizes.saved_gates) a.gates = const_cast<T*>(values<T>(g.gates, "gates", {s.B, s.T, sizes.saved_gates * s.H}));
   auto dx = new_array<T>(is_ids(g.x) ? Shape{0} : Shape{s.B, s.T, s.I});
   auto dh0 = new_array<T>({s.B, s.H}), dc0 = new_array<T>({sizes.has_c ? s.B : 0, s.H});
   auto dkernel = new_array<T>(shape_of(g.kernel)), drecurrent_kernel = new_array<T>(shape_of(g.recurrent_kernel));
   d.dx = is_ids(g.x) ? nullptr : data(dx);
   d.dh0 = data(dh0), d.dc0 = data(dc0);
+  auto dgamma = new_array<T>(sizes.normalized ? shape_of(g.gamma) : Shape{0});
+  auto dgamma_h = new_array<T>({s.H}), dbeta_h = new_array<T>({s.H});
   d.dkernel = data(dkernel), d.drecurrent_kernel = data(drecurrent_kernel), d.dbias = data(dbias);
+  d.dgamma = data(dgamma), d.dgamma_h = data(dgamma_h), d.dbeta_h = data(dbeta_h);
   {
     py::gil_scoped_release release;
     recurrent_backward(cell, s, a, d);
   }
   const py::object of_x = is_ids(g.x) ? py::object(py::none()) : py::object(dx);
+  if (sizes.normalized && sizes.has_c)
+    return py::make_tuple(of_x, dh0, dc0, dkernel, drecurrent_kernel, dbias, dgamma, dgamma_h, dbeta_h);
+  if (sizes.normalized) return py::make_tuple(of_x, dh0, dkernel, drecurrent_kernel, dbias, dgamma);
   if (sizes.has_c) return py::make_tuple(of_x, dh0, dc0, dkernel, drecurrent_kernel, dbias);
   return py::make_tuple(of_x, dh0, dkernel, drecurrent_kernel, dbias);
 }
@@ -118,17 +139,64 @@ CellOptions gru_cell(bool reset_after, const std::string& activation, const std:
           activation_by_name(recurrent_activation)};
 }
 
-py::object forward(const CellOptions& cell, const Arguments& g, const Masks& masks) {
+py::object forward(const CellOptions& cell, const Arguments& g, const Masks& masks = {}) {
   return PYRNN_BY_DTYPE(g.kernel, "kernel", forward_of)(cell, g, masks);
 }
 
-py::object backward(const CellOptions& cell, const Arguments& g, const Masks& masks) {
+py::object backward(const CellOptions& cell, const Arguments& g, const Masks& masks = {}) {
   return PYRNN_BY_DTYPE(g.kernel, "kernel", backward_of)(cell, g, masks);
+}
+
+CellOptions normalized_cell(CellKind kind, const std::string& activation, const std::string& recurrent_activation) {
+  return {kind, activation_by_name(activation), activation_by_name(recurrent_activation)};
+}
+
+void bind_layer_norm_functions(py::module_& m) {
+  using namespace py::literals;
+  using Array = const py::array&;
+  using Name = const std::string&;
+  m.def(
+      "layer_norm_lstm_forward",
+      [](Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array bias, Array gamma, Array gamma_h,
+         Array beta_h, Name activation, Name recurrent_activation) {
+        return forward(normalized_cell(CellKind::layer_norm_lstm, activation, recurrent_activation),
+                       {x, h0, c0, kernel, recurrent_kernel, bias, {}, {}, {}, {}, {}, gamma, gamma_h, beta_h});
+      },
+      "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "gamma"_a, "gamma_h"_a, "beta_h"_a,
+      "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "layer_norm_lstm_backward",
+      [](Array dh, Array dc, Array x, Array h0, Array c0, Array kernel, Array recurrent_kernel, Array bias, Array gamma,
+         Array gamma_h, Array beta_h, Name activation, Name recurrent_activation) {
+        return backward(normalized_cell(CellKind::layer_norm_lstm, activation, recurrent_activation),
+                        {x, h0, c0, kernel, recurrent_kernel, bias, dh, dc, {}, {}, {}, gamma, gamma_h, beta_h});
+      },
+      "dh"_a, "dc"_a, "x"_a, "h0"_a, "c0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "gamma"_a, "gamma_h"_a,
+      "beta_h"_a, "activation"_a = "tanh", "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "layer_norm_gru_forward",
+      [](Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, Array gamma, Name activation,
+         Name recurrent_activation) {
+        return forward(normalized_cell(CellKind::layer_norm_gru, activation, recurrent_activation),
+                       {x, h0, {}, kernel, recurrent_kernel, bias, {}, {}, {}, {}, {}, gamma});
+      },
+      "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "gamma"_a, "activation"_a = "tanh",
+      "recurrent_activation"_a = "sigmoid");
+  m.def(
+      "layer_norm_gru_backward",
+      [](Array dh, Array x, Array h0, Array kernel, Array recurrent_kernel, Array bias, Array gamma, Name activation,
+         Name recurrent_activation) {
+        return backward(normalized_cell(CellKind::layer_norm_gru, activation, recurrent_activation),
+                        {x, h0, {}, kernel, recurrent_kernel, bias, dh, {}, {}, {}, {}, gamma});
+      },
+      "dh"_a, "x"_a, "h0"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a, "gamma"_a, "activation"_a = "tanh",
+      "recurrent_activation"_a = "sigmoid");
 }
 
 }  // namespace
 
 void bind_recurrent_functions(py::module_& m) {
+  bind_layer_norm_functions(m);
   using namespace py::literals;
   using Array = const py::array&;
   using Name = const std::string&;

@@ -45,6 +45,8 @@ OpSpec op_spec(const py::dict& d) {
                          {{"concat", Merge::concat}, {"sum", Merge::sum}, {"mul", Merge::mul}, {"ave", Merge::ave}});
     } else if (name == "reset_after")
       spec.reset_after = value.cast<bool>();
+    else if (name == "layer_norm")
+      spec.layer_norm = value.cast<bool>();
     else if (name == "rate")
       spec.rate = value.cast<double>();
     else if (name == "stddev")

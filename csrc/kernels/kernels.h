@@ -116,6 +116,29 @@ struct MaskedStep {
   bool adds;  // to dh
 };
 
+// The elementwise part of a step of a layer-normalised cell, for the rows of `cell`, all panels: its pointers are those
+// of the first panel. Forward from the products of x, which stand in the gates, and of h; backward to their gradients,
+// in the same places.
+template <class T>
+struct NormalizedStep {
+  CellStep<T> cell;
+  Index units, panels;
+  Index panel;        // elements from panel to panel of what is [panel][rows, kPanel],
+  Index cell_panel;   // and [panel][rows, kBlock]
+  const T* has_unit;  // [2][kBlock] 1 or 0 for each unit: of a full panel, of the last
+  T epsilon;
+  T* of_x;         // [panel][rows, kPanel] the products of x, normalised: out of forward, or null; in of backward
+  T* of_h;         // [panel][rows, kPanel] the products of h; with of_x, normalised after forward
+  T* moments;      // [rows, 4] scales of x and h; mean and scale of c
+  const T* gamma;  // [panel][2][gates * kBlock] of x, of h
+  const T* bias;   // [panel][1 of lstm, 2 of gru][gates * kBlock] or null
+  const T *gamma_h, *beta_h;  // [panel][kBlock] lstm
+  T* dh;                      // [rows, h_stride] lstm: as in cell, lost in backward
+  // Sums over the steps of each row, to which backward adds
+  T* sums;       // [3][panel][rows, kPanel] of the gradients of the gates' sums; of gamma for x; for h
+  T* cell_sums;  // [2][panel][rows, kBlock] lstm: of gamma_h, beta_h
+};
+
 // Layer normalisation of `rows` rows
 template <class T>
 struct Normalize {
@@ -168,6 +191,10 @@ struct Kernels {
   void (*masked_forward)(const MaskedStep<T>&);
   void (*zoneout_backward)(const MaskedStep<T>&);
   void (*masked_backward)(const MaskedStep<T>&);
+  void (*layer_norm_lstm_forward)(const NormalizedStep<T>&);
+  void (*layer_norm_lstm_backward)(const NormalizedStep<T>&);
+  void (*layer_norm_gru_forward)(const NormalizedStep<T>&);
+  void (*layer_norm_gru_backward)(const NormalizedStep<T>&);
 
   // y = act(x), in place where x == y; padding beyond `features` stays zero. Softmax runs over a row's features.
   void (*activate)(Activation, Index rows, Index features, const T* x, T* y, Index stride);

@@ -24,6 +24,8 @@ namespace {
 #include "cell_activation.h"
 #include "gemm.h"
 #include "gru.h"
+// gru.h before it
+#include "layer_norm_cell.h"
 #include "loss.h"
 #include "lstm.h"
 #include "masks.h"
@@ -53,6 +55,10 @@ constexpr Kernels<T> table() {
           masked_forward<T>,
           zoneout_backward<T>,
           masked_backward<T>,
+          layer_norm_lstm_forward<T>,
+          layer_norm_lstm_backward<T>,
+          layer_norm_gru_forward<T>,
+          layer_norm_gru_backward<T>,
           activate<T>,
           activate_backward<T>,
           log_sum_exp<T>,

@@ -28,7 +28,6 @@ class Lstm : public Recurrent<T> {
   T* state_at(Index i, Index t, Index row, Index p) const override;
   T* state_gradient_at(Index i, bool after_backward, Index row, Index p) const override;
 
- private:
   RowArray<T> c_, dc_;  // the steps of c_ are (t, panel), of dc_ panels
 };
 

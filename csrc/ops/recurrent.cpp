@@ -170,8 +170,10 @@ template <class T>
 void Recurrent<T>::state_product(Index t, Index p, Rows rows, const T* h, Index column, Index width, Index of_kernel) {
   const Product<T> h_r{h, h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width + of_kernel,
                        cell_.h_width, spec_.units};
-  Gemm<T> g{rows.count(), width, &h_r, starts_at_zero(t) ? 0 : 1, gates(t, p, rows.begin) + column, kPanel};
-  g.kept = std::clamp<Index>(cell_.x_column + cell_.x_width - column, 0, width);
+  T* to = state_products().at(gates_slot(t, p), rows.begin) + column;
+  Gemm<T> g{rows.count(), width, &h_r, starts_at_zero(t) ? 0 : 1, to, kPanel};
+  if (state_products().base == gates_.base)  // else it stands alone
+    g.kept = std::clamp<Index>(cell_.x_column + cell_.x_width - column, 0, width);
   kernels<T>().gemm(g);
 }
 
@@ -212,6 +214,7 @@ void Recurrent<T>::backward(const Share& share) {
     if (dh_last_) add_last_gradient(p, rows);
     if (dgates_sum_) std::memset(dgates_sum_.at(p, rows.begin), 0, std::size_t(rows.count() * kPanel) * sizeof(T));
   }
+  share.part.wait();  // a step may go by rows
   for (Index t = steps_ - 1; t >= 0; t--) {
     const Share of_step{in_.rows_at(t, rows), share.part};
     if (!of_step.rows.count()) continue;
@@ -254,7 +257,7 @@ void Recurrent<T>::state_gradient(Index t, T* dh, bool adds, Index column, Index
   const Part::Range own = share.part.of(divide_up(h_width(), kPanel));
   for (Index i = own.begin; i < own.end; i++) {
     const Index q = own.pick(i, t % 2), columns = std::min(kPanel, h_width() - q * kPanel);
-    const Product<T> dz_r{gates(t, 0, share.rows.begin) + column,
+    const Product<T> dz_r{state_products().at(gates_slot(t, 0), share.rows.begin) + column,
                           kPanel,
                           recurrent_kernel_t_ + (q * height + of_kernel) * kPanel,
                           kPanel,

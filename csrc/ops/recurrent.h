@@ -83,6 +83,8 @@ class Recurrent : public Op<T> {
   // by, which cell_backward leaves in dh_prev and to which theirs is added
   virtual bool reads_h() const { return false; }
   virtual bool products_in_h() const { return false; }
+  // Where h R and its gradient stand, in steps and columns as the gates'
+  virtual const RowArray<T>& state_products() const { return gates_; }
   virtual bool keeps_gates() const { return false; }  // of all panels to the end of a step, in inference too
 
   // A cell's own arrays, and their values before the first and after the last step

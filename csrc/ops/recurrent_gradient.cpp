@@ -41,7 +41,7 @@ OuterSum<T> Recurrent<T>::recurrent_sum(Index, const GradientPiece& piece) const
   sum.active = in_.active ? in_.active + first : nullptr;
   sum.inputs = spec_.units;
   sum.x = (masks_.of_state() ? masks_.h() : h_).from(first);
-  sum.dz = dz(gates_, first, cell_.h_column);
+  sum.dz = dz(state_products(), first, cell_.h_column);
   sum.dz_panel = gates_.step;
   sum.columns = panels_ * cell_.h_width;
   sum.panel_columns = cell_.h_width;
