@@ -91,6 +91,55 @@ def gru_backward(
     recurrent_mask: Array | None = None,
     zoneout_mask: Array | None = None,
 ) -> tuple[Array | None, Array, Array, Array, Array]: ...
+def layer_norm_lstm_forward(
+    x: Array,
+    h0: Array,
+    c0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    gamma: Array,
+    gamma_h: Array,
+    beta_h: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> tuple[Array, Array]: ...
+def layer_norm_lstm_backward(
+    dh: Array,
+    dc: Array,
+    x: Array,
+    h0: Array,
+    c0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    gamma: Array,
+    gamma_h: Array,
+    beta_h: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> tuple[Array | None, Array, Array, Array, Array, Array, Array, Array, Array]: ...
+def layer_norm_gru_forward(
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    gamma: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> Array: ...
+def layer_norm_gru_backward(
+    dh: Array,
+    x: Array,
+    h0: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    gamma: Array,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> tuple[Array | None, Array, Array, Array, Array, Array]: ...
 def simple_rnn_forward(
     x: Array,
     h0: Array,

@@ -147,6 +147,8 @@ def network(ops, features=4, sequence=True, ids=False):
         (lambda: network([{"op": "gru", "units": 0}]), "units of a recurrent op must be at least 1, got 0"),
         (lambda: network([{"op": "lstm", "units": 2, "peephole": True}]), "op lstm has no option peephole"),
         (lambda: network([{"op": "lstm", "units": 2}], sequence=False), "a recurrent op needs a sequence"),
+        (lambda: network([{"op": "simple_rnn", "units": 2, "layer_norm": True}]), "layer_norm is of lstm, and of gru"),
+        (lambda: network([{"op": "gru", "units": 2, "layer_norm": True, "reset_after": False}]), "with reset_after"),
         (lambda: network([{"op": "dropout", "rate": 1.0}]), r"rate of dropout must be in \[0, 1\), got 1"),
         (lambda: network([{"op": "activation", "activation": "mish"}]), "activation must be one of .*got mish"),
         (lambda: _core.Network("float16", 4, True, False, [{"op": "lstm", "units": 2}]), "dtype must be float32 or"),

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from pyrnn import _core
+import pyrnn
+from pyrnn import _core, layers
 from pyrnn import reference as ref
+from tests.test_cells import assert_a_step_follows_the_gradient
 from tests.test_functions import DTYPES, UNITS, in_float64
 from tests.test_goldens import assert_close as assert_golden
 from tests.test_goldens import goldens, implementation, load
@@ -179,6 +181,137 @@ def test_the_same_bits_whatever_the_threads(threads, dtype, batch, lengths):
         for schedule in ("auto", "rows", "panels"):
             for value, wanted in zip(results(schedule, dtype, batch, lengths), expected, strict=True):
                 np.testing.assert_array_equal(value, wanted, err_msg=f"{n} threads, {schedule}")
+
+
+# ---------------------------------------------------------------------------------------------------------------- Layers
+
+CLASSES = {"lstm": layers.LSTM, "gru": layers.GRU}
+
+
+def randomized(model, rng):
+    """Gains and biases that are neither one, zero nor equal."""
+    weights = model.get_weights()
+    model.set_weights([weight + rng.uniform(-0.3, 0.3, weight.shape) for weight in weights])
+    return model
+
+
+def model_of(rng, cell, *more, dtype="float64", **options):
+    layer = CLASSES[cell](19, layer_norm=True, **options)
+    return randomized(pyrnn.Sequential([pyrnn.Input((None, 5)), layer, *more], dtype=dtype), rng)
+
+
+def by_reference(model, x):
+    """h [B, T, H] of the first layer."""
+    layer = model.layers[0]
+    cell = type(layer).__name__.lower()
+    weights = {weight.name: weight.numpy() for weight in layer.weights}
+    no_bias = np.zeros(4 * layer.units if cell == "lstm" else (2, 3 * layer.units))
+    given = [weights.get(name, no_bias) for name in WEIGHTS[cell]]
+    states = [np.zeros((len(x), layer.units))] * len(STATES[cell])
+    h = getattr(ref, f"layer_norm_{cell}_forward")(x, *states, *given)
+    return h[0] if cell == "lstm" else h
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_layer_predicts_and_learns(rng, cell, use_bias, backwards):
+    more = CLASSES[cell](7, layer_norm=True, use_bias=use_bias), layers.Dense(3)
+    model = model_of(rng, cell, *more, use_bias=use_bias, go_backwards=backwards, return_sequences=True)
+    x, y = rng.normal(size=(40, 6, 5)), rng.normal(size=(40, 3))
+    alone = model_of(rng, cell, use_bias=use_bias, go_backwards=backwards, return_sequences=True)
+    np.testing.assert_allclose(alone.predict(x), by_reference(alone, x[:, ::-1] if backwards else x), atol=1e-12)
+    assert_a_step_follows_the_gradient(rng, model, x, y, model.predict)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bidirectional_layers_learn(rng, cell):
+    both = layers.Bidirectional(CLASSES[cell](9, layer_norm=True))
+    model = randomized(pyrnn.Sequential([pyrnn.Input((6, 5)), both, layers.Dense(3)], dtype="float64"), rng)
+    x, y = rng.normal(size=(20, 6, 5)), rng.normal(size=(20, 3))
+    assert_a_step_follows_the_gradient(rng, model, x, y, model.predict)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_repeated_vector_is_a_sequence_of_equal_ones(rng, cell):
+    first, second = (CLASSES[cell](6, return_sequences=True, layer_norm=True) for _ in range(2))
+    repeated = pyrnn.Sequential([pyrnn.Input((3,)), layers.RepeatVector(5), first], dtype="float64")
+    plain = pyrnn.Sequential([pyrnn.Input((5, 3)), second], dtype="float64")
+    plain.set_weights(randomized(repeated, rng).get_weights())
+    x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 5, 6))
+    sequence = np.repeat(x[:, None], 5, axis=1)
+    for model, values in ((repeated, x), (plain, sequence)):
+        model.compile("sgd", "mse")
+        model.fit(values, y, batch_size=9, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(repeated.predict(x), plain.predict(sequence), rtol=1e-9)
+    for a, b in zip(repeated.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_stream_takes_the_steps_of_a_sequence(rng, cell, dtype):
+    model = model_of(rng, cell, return_sequences=True, dtype=dtype)
+    x = rng.normal(size=(9, 6, 5)).astype(dtype)
+    stream = model.stream(batch_size=9)
+    steps = np.stack([stream.step(np.ascontiguousarray(x[:, t])).copy() for t in range(6)], axis=1)
+    np.testing.assert_array_equal(steps, model.predict(x))
+    assert [len(state) for state in stream.state] == [len(STATES[cell])]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_ragged_row_is_as_if_it_were_alone(rng, cell, sequences, dtype):
+    model = model_of(rng, cell, return_sequences=sequences, dtype=dtype)
+    x, lengths = rng.normal(size=(9, 6, 5)).astype(dtype), np.array([3, 6, 0, 1, 5, 6, 2, 4, 3])
+    together = model.predict(x, lengths=lengths)
+    for row, length in enumerate(lengths):
+        if length:
+            alone = model.predict(x[row : row + 1, :length])[0]
+            np.testing.assert_array_equal(together[row, :length] if sequences else together[row], alone)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_ragged_rows_train_as_their_real_steps(rng, cell):
+    """The gradient of rows of different lengths is the mean of what each would give alone."""
+    x, y, lengths = rng.normal(size=(3, 6, 5)), rng.normal(size=(3, 19)), np.array([2, 6, 3])
+    model = model_of(rng, cell)
+    before = model.get_weights()
+
+    def moved(x, y, lengths):
+        model.set_weights(before)
+        model.compile(pyrnn.optimizers.SGD(1.0), "mse")
+        model.fit(x, y, batch_size=3, epochs=1, shuffle=False, verbose=0, lengths=lengths)
+        return [new - old for new, old in zip(model.get_weights(), before, strict=True)]
+
+    together = moved(x, y, lengths)
+    alone = [moved(x[i : i + 1, :n], y[i : i + 1], None) for i, n in enumerate(lengths)]
+    for index, step in enumerate(together):
+        np.testing.assert_allclose(step, np.mean([steps[index] for steps in alone], axis=0), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_model_comes_back_from_its_file(rng, cell, tmp_path):
+    model = model_of(rng, cell, layers.Dense(3), dtype="float32")
+    model.save(tmp_path / "model.safetensors")
+    again, x = pyrnn.load_model(tmp_path / "model.safetensors"), rng.normal(size=(4, 6, 5))
+    assert again.layers[0].layer_norm and again.get_config() == model.get_config()
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_small_model_learns(rng, cell):
+    """Which of 8 symbols stood first in a sequence of 10."""
+    pyrnn.utils.set_random_seed(1)
+    model = pyrnn.Sequential([CLASSES[cell](24, layer_norm=True, input_shape=(10, 8)), layers.Dense(8)])
+    model.compile(
+        pyrnn.optimizers.Adam(0.01), pyrnn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+    )
+    x = rng.integers(8, size=(1024, 10))
+    model.fit(x, x[:, 0], batch_size=32, epochs=15, verbose=0)
+    _, accuracy = model.evaluate(x, x[:, 0], verbose=0)
+    assert accuracy > 0.95
 
 
 # -------------------------------------------------------------------------------------------------------------- Goldens

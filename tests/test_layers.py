@@ -28,6 +28,8 @@ KINDS = [
     (lambda: layers.Flatten(), (None, 3), (None, 3), [], []),
     (lambda: layers.GlobalAveragePooling1D(), (None, None, 3), (None, 3), [], []),
     (lambda: layers.GlobalMaxPooling1D(), (None, 7, 3), (None, 3), [], []),
+    (lambda: layers.LSTM(3, layer_norm=True), (None, 7, 4), (None, 3), ["kernel", "recurrent_kernel", "bias", "gamma", "gamma_h", "beta_h"], [(4, 12), (3, 12), (12,), (2, 12), (3,), (3,)]),
+    (lambda: layers.GRU(3, use_bias=False, layer_norm=True), (None, 7, 4), (None, 3), ["kernel", "recurrent_kernel", "gamma"], [(4, 9), (3, 9), (2, 9)]),
     (lambda: layers.OneHot(9), (None, 7), (None, 7, 9), [], []),
     (lambda: layers.Embedding(9, 2), (None, 7), (None, 7, 2), ["embeddings"], [(9, 2)]),
 ]  # fmt: skip
@@ -137,6 +139,9 @@ REFUSED = [
     (lambda: layers.SimpleRNN(2, zoneout="1"), TypeError, "SimpleRNN: zoneout must be a number, got '1'"),
     (lambda: layers.Dense(2, dropout=0.2), TypeError, "Dense: dropout is not supported: put a Dropout layer before"),
     (lambda: layers.GRU(2, reset_after=1), TypeError, "GRU: reset_after must be"),
+    (lambda: layers.LSTM(2, layer_norm=1), TypeError, "LSTM: layer_norm must be True or False, got 1"),
+    (lambda: layers.GRU(2, layer_norm=True, reset_after=False), ValueError, "GRU: reset_after must be True with layer_norm=True"),
+    (lambda: layers.SimpleRNN(2, layer_norm=True), TypeError, "SimpleRNN: layer_norm is not supported"),
     (lambda: layers.SimpleRNN(2, recurrent_activation="tanh"), TypeError, "SimpleRNN: recurrent_activation is not supported"),
     (lambda: layers.LSTM(2, unroll=True), TypeError, "LSTM: unroll is not supported"),
     (lambda: layers.LSTM(2, batch_input_shape=(1, 2, 3)), ValueError, r"batch_input_shape must begin with None, .* got \(1, 2, 3\)"),

@@ -3,7 +3,7 @@
 from typing import Any, Unpack
 
 from .._checks import flag
-from ._base import WeightSpec
+from ._base import Shape, WeightSpec
 from ._recurrent import RecurrentLayer, RecurrentOptions, cell_activation
 
 
@@ -20,6 +20,10 @@ class GRU(RecurrentLayer):
     With `reset_after=False`, the paper's form and old Keras' default, h~ = tanh(x W_h + b_h + (r h) U_h), and bias is [3H]; it
     takes about a third more time, for a step's second product has to wait for r. `activation` and
     `recurrent_activation` are as in `LSTM`, the further options every recurrent layer's: `layers.RecurrentLayer`.
+
+    `layer_norm=True`, which Keras has not, puts gamma_0 LN(x W) and gamma_1 LN(h U) in the place of x W and h U, as LayerNormGRU
+    of the haste library does (github.com/lmnt-com/haste, after Ba et al. 2016). LN(v) = (v - mean(v)) / sqrt(var(v) + 1e-5) runs
+    along each row of all 3H values. A further weight: gamma [2, 3H]. Raises ValueError with `reset_after=False`.
 
     >>> layer = GRU(128, return_sequences=True)
     >>> layer.compute_output_shape((None, 7, 12))
@@ -38,6 +42,7 @@ class GRU(RecurrentLayer):
         recurrent_initializer: object = "orthogonal",
         bias_initializer: object = "zeros",
         reset_after: bool = True,
+        layer_norm: bool = False,
         **options: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__(
@@ -51,10 +56,21 @@ class GRU(RecurrentLayer):
         )
         self.recurrent_activation = cell_activation("GRU", "recurrent_activation", recurrent_activation)
         self.reset_after = flag("GRU", "reset_after", reset_after)
+        self.layer_norm = flag("GRU", "layer_norm", layer_norm)
+        if self.layer_norm and not self.reset_after:
+            raise ValueError("GRU: reset_after must be True with layer_norm=True, got False")
 
     def bias_spec(self) -> WeightSpec:
         spec = super().bias_spec()
         return spec._replace(shape=(2, *spec.shape)) if self.reset_after else spec
 
+    def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
+        specs = super().make_specs(input_shape)
+        return [*specs, self.gamma_spec()] if self.layer_norm else specs
+
     def cell_options(self) -> dict[str, Any]:
-        return {"recurrent_activation": self.recurrent_activation, "reset_after": self.reset_after}
+        return {
+            "recurrent_activation": self.recurrent_activation,
+            "reset_after": self.reset_after,
+            "layer_norm": self.layer_norm,
+        }

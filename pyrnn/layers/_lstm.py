@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .._checks import flag
-from ..initializers import Array, Initializer
-from ._base import WeightSpec
+from ..initializers import Array, Initializer, Ones, Zeros
+from ._base import Shape, WeightSpec
 from ._recurrent import RecurrentLayer, RecurrentOptions, cell_activation
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ class LSTM(RecurrentLayer):
     `activation` stands for tanh and `recurrent_activation` for sigmoid; each may be tanh, sigmoid, hard_sigmoid (Keras 3's,
     clip(z / 6 + 1/2, 0, 1)), relu or linear. The further options are every recurrent layer's: `layers.RecurrentLayer`.
 
+    `layer_norm=True`, which Keras has not, normalises both products and the cell state that is shown, as LayerNormLSTM of the
+    haste library does (github.com/lmnt-com/haste, after Ba et al. 2016, supplementary material). With
+    LN(v) = (v - mean(v)) / sqrt(var(v) + 1e-5) along each row of all 4H values, the gates' sums are
+    gamma_0 LN(x W) + gamma_1 LN(h U) + b, and h = o tanh(gamma_h LN(c) + beta_h). Further weights: gamma [2, 4H],
+    gamma_h [H], beta_h [H].
+
     >>> layer = LSTM(128)
     >>> layer.compute_output_shape((None, 7, 12))
     (None, 128)
@@ -55,6 +61,7 @@ class LSTM(RecurrentLayer):
         recurrent_initializer: object = "orthogonal",
         bias_initializer: object = "zeros",
         unit_forget_bias: bool = True,
+        layer_norm: bool = False,
         **options: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__(
@@ -68,13 +75,21 @@ class LSTM(RecurrentLayer):
         )
         self.recurrent_activation = cell_activation("LSTM", "recurrent_activation", recurrent_activation)
         self.unit_forget_bias = flag("LSTM", "unit_forget_bias", unit_forget_bias)
+        self.layer_norm = flag("LSTM", "layer_norm", layer_norm)
 
     def bias_spec(self) -> WeightSpec:
         spec = super().bias_spec()
         return spec._replace(initializer=_ForgetBias(spec.initializer)) if self.unit_forget_bias else spec
 
+    def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
+        specs, units = super().make_specs(input_shape), (self.units,)
+        if not self.layer_norm:
+            return specs
+        of_cell_state = [WeightSpec("gamma_h", units, Ones()), WeightSpec("beta_h", units, Zeros())]
+        return [*specs, self.gamma_spec(), *of_cell_state]
+
     def cell_options(self) -> dict[str, Any]:
-        return {"recurrent_activation": self.recurrent_activation}
+        return {"recurrent_activation": self.recurrent_activation, "layer_norm": self.layer_norm}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "unit_forget_bias": self.unit_forget_bias}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from .. import _random
 from .._checks import choice, flag, real, whole
 from .._registry import snake_case
+from ..initializers import Ones
 from ..initializers import get as get_initializer
 from ..regularizers import get as get_regularizer
 from ._base import Layer, Shape, WeightSpec, config_with_initializers, config_with_regularizers
@@ -107,6 +108,10 @@ class RecurrentLayer(Layer):
 
     def bias_spec(self) -> WeightSpec:
         return WeightSpec("bias", (self.gates * self.units,), self.bias_initializer, self.bias_regularizer)
+
+    def gamma_spec(self) -> WeightSpec:
+        """What stretches the normalised products of x and of h in a cell with layer_norm."""
+        return WeightSpec("gamma", (2, self.gates * self.units), Ones())
 
     def cell_options(self) -> dict[str, Any]:
         """The cell's own options, by the names that Keras and the engine both have for them."""
