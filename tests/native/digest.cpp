@@ -492,7 +492,7 @@ void digest(const Case& c, Numbers& numbers) {
   double loss;
   for (int epoch = 0; epoch < 3; epoch++)
     for (Index first = 0; first < kSamples; first += kBatch)
-      network.train_batch({x, index.data() + first, std::min(kBatch, kSamples - first), nullptr, &y}, 0.01, &loss);
+      network.train_batch({x, index.data() + first, std::min(kBatch, kSamples - first), nullptr, &y}, {}, 0.01, &loss);
 
   Hash hash;
   for (const Weight& weight : c.weights) {
@@ -502,7 +502,7 @@ void digest(const Case& c, Numbers& numbers) {
     hash.add(values);
   }
   std::vector<T> predictions(static_cast<std::size_t>(kSamples * per_prediction));
-  network.predict_batch({x, index.data(), kSamples}, predictions.data());
+  network.predict_batch({x, index.data(), kSamples}, {}, predictions.data());
   hash.add(predictions);
   hash.print<T>(c.name);
 }
