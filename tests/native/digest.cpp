@@ -300,6 +300,10 @@ OpSpec reset_before(OpSpec spec) {
   spec.reset_after = false;
   return spec;
 }
+OpSpec normalized(OpSpec spec) {
+  spec.layer_norm = true;
+  return spec;
+}
 OpSpec with(OpSpec spec, Activation activation) {
   spec.activation = activation;
   return spec;
@@ -423,6 +427,24 @@ std::vector<Case> cases() {
        false,
        {layer_norm(), dropout(0.3, true), lstm(33, true), layer_norm(), op(OpKind::max_pool), op(OpKind::flatten, 1)},
        {{0, "gamma"}, {0, "beta"}, {2, "kernel"}, {2, "recurrent_kernel"}, {2, "bias"}, {3, "gamma"}, {3, "beta"}},
+       LossKind::mean_squared_error,
+       false,
+       adam},
+      {"layer-normalised lstm and gru; adam",
+       {23, true, false},
+       6,
+       false,
+       {normalized(lstm(35, true)), normalized(cell(OpKind::gru, 18, false))},
+       {{0, "kernel"},
+        {0, "recurrent_kernel"},
+        {0, "bias"},
+        {0, "gamma"},
+        {0, "gamma_h"},
+        {0, "beta_h"},
+        {1, "kernel"},
+        {1, "recurrent_kernel"},
+        {1, "bias"},
+        {1, "gamma"}},
        LossKind::mean_squared_error,
        false,
        adam},
