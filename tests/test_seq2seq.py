@@ -9,7 +9,9 @@ from tests.test_goldens import assert_close, load
 
 GOLDENS = load("seq2seq")
 CELLS = [(layers.LSTM, {}), (layers.GRU, {}), (layers.GRU, {"reset_after": False}), (layers.SimpleRNN, {})]
-cells = pytest.mark.parametrize(("cell", "options"), CELLS, ids=["lstm", "gru", "gru_before", "simple_rnn"])
+CELLS += [(cell, {"layer_norm": True}) for cell in (layers.LSTM, layers.GRU)]
+NAMES = ["lstm", "gru", "gru_before", "simple_rnn", "layer_norm_lstm", "layer_norm_gru"]
+cells = pytest.mark.parametrize(("cell", "options"), CELLS, ids=NAMES)
 V, START, STOP = 6, 4, 5
 
 

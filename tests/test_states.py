@@ -13,13 +13,17 @@ CELLS = [
     (layers.GRU, {}),
     (layers.GRU, {"reset_after": False}),
     (layers.SimpleRNN, {}),
+    (layers.LSTM, {"layer_norm": True}),
+    (layers.GRU, {"layer_norm": True}),
 ]
-cells = pytest.mark.parametrize(("cell", "options"), CELLS, ids=["lstm", "gru", "gru_before", "simple_rnn"])
+NAMES = ["lstm", "gru", "gru_before", "simple_rnn", "layer_norm_lstm", "layer_norm_gru"]
+cells = pytest.mark.parametrize(("cell", "options"), CELLS, ids=NAMES)
 FORWARD = {
     layers.LSTM: reference.lstm_forward,
     layers.GRU: reference.gru_forward,
     layers.SimpleRNN: reference.simple_rnn_forward,
 }
+NORMALIZED = {layers.LSTM: reference.layer_norm_lstm_forward, layers.GRU: reference.layer_norm_gru_forward}
 T, I, H = 7, 5, 19
 
 
@@ -74,10 +78,11 @@ def by_reference(model, x, state):
     """The output of model_of's, and its last states."""
     last = []
     for layer, first in zip(model.layers[:2], state, strict=True):
-        function = FORWARD[type(layer)]
-        own = {"reset_after": layer.reset_after} if isinstance(layer, layers.GRU) else {}
+        normalized = getattr(layer, "layer_norm", False)
+        function = (NORMALIZED if normalized else FORWARD)[type(layer)]
+        own = {"reset_after": layer.reset_after} if isinstance(layer, layers.GRU) and not normalized else {}
         made = function(x, *first, *layer.get_weights(), **own)
-        states = made[:-1] if isinstance(made, tuple) else (made,)
+        states = (made if isinstance(made, tuple) else (made,))[: layer.states]
         last += [array[:, -1] for array in states]
         x = states[0]
     if len(model.output_shape) == 2:
