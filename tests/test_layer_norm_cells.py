@@ -334,3 +334,40 @@ def test_goldens(options, given, expected, dtype, who):
         results["c_last"] = results["c"][:, -1]
     for name, value in expected.items():
         assert_golden(results[name], value, dtype, name)
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize(
+    "rates",
+    [
+        {"dropout": 0.3},
+        {"recurrent_dropout": 0.3},
+        {"zoneout": 0.3},
+        dict.fromkeys(("dropout", "recurrent_dropout", "zoneout"), 0.2),
+    ],
+)
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_gradients_of_cells_that_drop(rng, kind, rates, ids, sequences):
+    """By differences of the loss that training sees: the masks of one iteration are always the same."""
+    op = {"op": kind, "units": 19, "layer_norm": True, "return_sequences": sequences, "seed": 3, **rates}
+    network = _core.Network("float64", 4, True, False, [op])
+    names = ["kernel", "recurrent_kernel", "bias", "gamma", *(("gamma_h", "beta_h") if kind == "lstm" else ())]
+    weights = {name: rng.uniform(-0.7, 0.7, network.get_weight(0, name).shape) for name in names}
+    network.compile("mean_squared_error", False, [], {"name": "sgd"})
+    x = rng.integers(0, 4, (5, 6)) if ids else rng.normal(size=(5, 6, 4))
+    spans = np.stack([np.zeros(5, np.int64), [6, 0, 2, 5, 6]], axis=1)
+    y = rng.normal(size=(5, 6, 19) if sequences else (5, 19))
+
+    def loss(values, rate=0.0):
+        for name, value in values.items():
+            network.set_weight(0, name, value)
+        network.set_optimizer_state({**network.get_optimizer_state(), "iterations": 0})
+        return network.train_batch((x, spans, None, None, None), y, np.arange(5), rate)[0]
+
+    loss(weights, rate=1.0)
+    gradients = {name: weights[name] - network.get_weight(0, name) for name in names}
+    for name in names:
+        direction = rng.normal(size=weights[name].shape)
+        up, down = (loss({**weights, name: weights[name] + step * direction}) for step in (1e-6, -1e-6))
+        assert (up - down) / 2e-6 == pytest.approx((gradients[name] * direction).sum(), rel=1e-5, abs=1e-8)
