@@ -192,31 +192,33 @@ def test_training_follows_the_reference(rng, cell, options, kind):
             np.testing.assert_allclose(gradient, expected[name], rtol=1e-9, atol=1e-13, err_msg=name)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("merge", [None, "sum", "concat"])
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(("cell", "options"), LAYERS)
-def test_the_gradient_of_x(rng, cell, options, backwards, bidirectional):
+def test_the_gradient_of_x(rng, cell, options, backwards, merge):
     """Below is a Dense layer whose kernel is x, of the identity matrix; the directions have masks of their own."""
-    B, T, I, H = 9, 5, 6, 19
+    B, T, I, H = 9, 5, 6, 16 if merge == "concat" else 19
     layer = getattr(layers, cell)(H, return_sequences=True, go_backwards=backwards, seed=SEED, **RATES, **options)
-    layer = layers.Bidirectional(layer, "sum") if bidirectional else layer
+    layer = layers.Bidirectional(layer, merge) if merge else layer
     identity = np.eye(B * T).reshape(B, T, B * T)
     model = pyrnn.Sequential([pyrnn.Input((T, B * T)), layers.Dense(I, use_bias=False), layer], dtype="float64")
-    x, y = rng.normal(size=(B, T, I)), rng.normal(size=(B, T, H))
+    x, y = rng.normal(size=(B, T, I)), rng.normal(size=(B, T, 2 * H if merge == "concat" else H))
     model.set_weights([x.reshape(B * T, I), *model.get_weights()[1:]])
     weights = model.get_weights()[1:]
-    directions = [(weights[:3], SEED, backwards), (weights[3:], key(SEED, 2), not backwards)][: 1 + bidirectional]
+    directions = [(weights[:3], SEED, backwards), (weights[3:], key(SEED, 2), not backwards)][: 1 + bool(merge)]
     for iteration, (dx, *_) in enumerate(moved(model, identity, y)):
 
         def of_direction(index, dh, iteration=iteration):
             """The second one's outputs stand in the order of the first one's."""
             own, seed, reverse = directions[index]
             flip = slice(None, None, -1) if index else slice(None)
-            given = given_to(cell, x[:, ::-1] if reverse else x, own, H) | {"dh": dh[:, flip]}
+            half = slice(index * H, (index + 1) * H) if merge == "concat" else slice(None)
+            given = given_to(cell, x[:, ::-1] if reverse else x, own, H) | {"dh": dh[:, flip, half]}
             results = run(ref, FUNCTIONS[cell], given, options | drawn(B, T, I, H, iteration, seed))
             return results["h"][:, flip], results["dx"][:, ::-1] if reverse else results["dx"]
 
-        h = sum(of_direction(index, np.zeros(y.shape))[0] for index in range(len(directions)))
+        h = [of_direction(index, np.zeros(y.shape))[0] for index in range(len(directions))]
+        h = np.concatenate(h, axis=2) if merge == "concat" else sum(h)
         expected = sum(of_direction(index, 2 * (h - y) / y.size)[1] for index in range(len(directions)))
         np.testing.assert_allclose(dx.reshape(B, T, I), expected, rtol=1e-9, atol=1e-13)
 
@@ -277,7 +279,7 @@ def test_outside_training(rng, cell, options):
 @pytest.mark.parametrize("merge", [None, "concat"])
 @pytest.mark.parametrize(("cell", "options"), LAYERS)
 def test_the_same_bits_for_any_threads_and_schedule(rng, cell, options, merge, dtype):
-    B, T, I, H = 45, 6, 21, 70
+    B, T, I, H = 45, 6, 21, 80
     options = {"op": FUNCTIONS[cell], "units": H, **RATES, **options}
     first = options | {"return_sequences": True, "seed": 3} | ({"bidirectional": merge} if merge else {})
     ops = [first, options | {"seed": 4}, {"op": "dense", "units": 3}]
