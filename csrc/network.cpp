@@ -215,7 +215,7 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
   const auto penalize = [&](Index task) { penalty_.run(task, weights_, grads_); };
   const auto prepare = [&](Index task) { optimizer_->prepare(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
-  parallel_phases({forward_backward.phase(),
+  parallel_phases({forward_backward.phase(is_ragged_),
                    {gradients.total * pieces_, gradient},
                    {pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add},
                    {penalty_.tasks(), penalize},
@@ -299,7 +299,7 @@ void Network<T>::predict_batch(Batch batch, const States<T>& states, T* out) {
     write_prediction(share.own_rows(), out);
   };
   const SharedPass pass(schedule_, batch_, predict);
-  parallel_phases({pass.phase()}, is_serial());
+  parallel_phases({pass.phase(is_ragged_)}, is_serial());
 }
 
 template <class T>

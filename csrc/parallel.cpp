@@ -128,10 +128,11 @@ class Team {
 
   // The tasks of this part's own run, then what is left of the others'
   Index run_tasks(const Phase& phase, const Part& part, Counter* next) {
+    const int runs = phase.uneven ? 1 : part.count;
     Index done_here = 0;
-    for (int i = 0; i < part.count; i++) {
-      const int of = (part.index + i) % part.count;
-      const Part::Range tasks = Part{of, part.count}.of(phase.tasks);
+    for (int i = 0; i < runs; i++) {
+      const int of = (part.index + i) % runs;
+      const Part::Range tasks = Part{of, runs}.of(phase.tasks);
       for (Index n; !failed_ && (n = next[of].value++) < tasks.end - tasks.begin; done_here++)
         run(phase, tasks.begin + n);
     }

@@ -71,6 +71,8 @@ class Phase {
   }
 
   Index tasks = 0;
+  bool uneven =
+      false;  // the first tasks take the longest: each thread takes the next of all, and has no run of its own
   bool is_together() const { return part_; }
   void run(Index task) const { task_(body_, task); }
   void run(const Part& part) const { part_(body_, part); }

@@ -195,9 +195,12 @@ class SharedPass {
  public:
   SharedPass(const Schedule& schedule, Index batch, const F& body) : schedule_(schedule), batch_(batch), body_(body) {}
 
-  Phase phase() const {
+  // uneven: the first rows have the most steps
+  Phase phase(bool uneven = false) const {
     if (schedule_.kind == ScheduleKind::panels) return Phase::together(*this);
-    return Phase(divide_up(batch_, schedule_.height), *this);
+    Phase phase(divide_up(batch_, schedule_.height), *this);
+    phase.uneven = uneven;
+    return phase;
   }
   void operator()(Index task) const {
     const Index begin = task * schedule_.height;
