@@ -43,6 +43,7 @@ from ._reference_optimizers import nadam_step as nadam_step
 from ._reference_optimizers import penalty as penalty
 from ._reference_optimizers import rmsprop_step as rmsprop_step
 from ._reference_optimizers import sgd_step as sgd_step
+from ._reference_sampling import sample_ids as sample_ids
 
 
 def dense_forward(x: Floats | Ids, kernel: Floats, bias: Floats, activation: str) -> Floats:

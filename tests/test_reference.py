@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrnn import _reference_basics, _reference_cells, _reference_layer_norm_cells, _reference_optimizers
+from pyrnn import (
+    _reference_basics,
+    _reference_cells,
+    _reference_layer_norm_cells,
+    _reference_optimizers,
+    _reference_sampling,
+)
 from pyrnn import _reference_layers as ref_layers
 from pyrnn import reference as ref
 
 MODULES = [ref, ref_layers, _reference_basics, _reference_cells, _reference_layer_norm_cells, _reference_optimizers]
+MODULES += [_reference_sampling]
 ACTIVATIONS = ["linear", "tanh", "sigmoid", "relu", "softmax"]
 ACTIVATIONS += ["hard_sigmoid", "softplus", "elu", "leaky_relu", "exponential"]
 SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 7, 5, 3), (5, 2, 1, 7)]  # B, T, I, H

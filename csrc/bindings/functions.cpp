@@ -2,6 +2,8 @@
 // Every function: check, allocate, release the GIL, call, return.
 #include "functions.h"
 
+#include "../ops/sampler.h"
+
 namespace pyrnn {
 
 namespace {
@@ -121,6 +123,27 @@ py::tuple crossentropy_of(const py::array& z, const py::array& y) {
   return py::make_tuple(loss, dz);
 }
 
+// ---- Sampling: logits [B, V], one random number of each row's key
+
+template <class T>
+py::array_t<std::int32_t> sample_ids_of(const py::array& z, const std::vector<std::uint64_t>& keys,
+                                        std::uint64_t position, const Sampling& sampling) {
+  const Shape shape = axes(z, "z", 2);
+  const T* logits = values<T>(z, "z", shape);
+  if (Index(keys.size()) != shape[0] || shape[1] < 1)
+    throw py::value_error("keys must be one for each row of z, got " + std::to_string(keys.size()) + " for " +
+                          describe(z));
+  auto ids = new_array<std::int32_t>({shape[0]});
+  std::int32_t* to = data(ids);
+  {
+    py::gil_scoped_release release;
+    Sampler sampler(shape[1]);
+    for (Index r = 0; r < shape[0]; r++)
+      to[r] = std::int32_t(sampler.draw(logits + r * shape[1], sampling, keys[std::size_t(r)], position));
+  }
+  return ids;
+}
+
 // ---- Activations: any shape
 
 template <class T>
@@ -169,6 +192,13 @@ void bind_functions(py::module_& m) {
       "crossentropy",
       [](const py::array& z, const py::array& y) { return PYRNN_BY_DTYPE(z, "z", crossentropy_of)(z, y); }, "z"_a,
       "y"_a);
+  m.def(
+      "sample_ids",
+      [](const py::array& z, const std::vector<std::uint64_t>& keys, std::uint64_t position, double temperature,
+         Index top_k, double top_p) {
+        return PYRNN_BY_DTYPE(z, "z", sample_ids_of)(z, keys, position, {temperature, top_k, top_p});
+      },
+      "z"_a, "keys"_a, "position"_a, "temperature"_a = 1.0, "top_k"_a = 0, "top_p"_a = 1.0);
   m.def(
       "sigmoid", [](const py::array& x) { return PYRNN_BY_DTYPE(x, "x", activation_of)(x, Activation::sigmoid); },
       "x"_a);

@@ -234,6 +234,9 @@ struct Kernels {
   // y = x + deviation times a standard normal number
   void (*gaussian_noise)(Index n, T deviation, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                          std::uint32_t step, const T* x, T* y);
+  // The first n words that dropout_mask would look at
+  void (*random_words)(Index n, std::uint64_t key, std::uint32_t iteration, std::uint32_t row, std::uint32_t step,
+                       std::uint32_t* words);
 
   // One step on n weights. A null slot is an option that is off (no momentum, not centered, not AMSGrad).
   void (*sgd)(const UpdateRule<T>&, Index n, T* w, const T* g, T* velocity);

@@ -75,6 +75,7 @@ constexpr Kernels<T> table() {
           dropout_mask<T>,
           dropout_mask<std::uint8_t>,
           gaussian_noise<T>,
+          random_words,
           sgd<T>,
           rmsprop<T>,
           adam<T>,

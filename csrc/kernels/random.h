@@ -49,6 +49,13 @@ static inline void for_words(Index n, std::uint64_t key, std::uint32_t iteration
   }
 }
 
+static void random_words(Index n, std::uint64_t key, std::uint32_t iteration, std::uint32_t row, std::uint32_t step,
+                         std::uint32_t* words) {
+  for_words(n, key, iteration, row, step, [&](Index first, Index count, const std::uint32_t* from) {
+    for (Index i = 0; i < count; i++) words[first + i] = from[i];
+  });
+}
+
 template <class T>
 static void dropout_mask(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                          std::uint32_t step, T* mask) {

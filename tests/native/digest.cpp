@@ -10,6 +10,7 @@
 
 #include "cpu.h"
 #include "network.h"
+#include "ops/sampler.h"
 #include "parallel.h"
 
 namespace pyrnn {
@@ -131,6 +132,15 @@ void digest_reductions(Numbers& numbers) {
   kernels<T>().dropout_mask(kValues, 0.3, T(1 / 0.7), 0x123456789abcdefu, 3, 5, 7, mask.data());
   of_mask.add(mask);
   of_mask.print<T>("kernel dropout_mask");
+
+  Sampler sampler(63);
+  Hash of_ids;
+  for (const Sampling& sampling : {Sampling{1, 0, 1}, Sampling{0.3, 0, 1}, Sampling{2, 20, 1}, Sampling{2, 30, 0.8}})
+    for (std::uint64_t position = 0; position < 1000; position++) {
+      const Index id = sampler.draw(x.data() + position, sampling, 0x123456789abcdefu, position);
+      of_ids.add(&id, 1);
+    }
+  of_ids.print<T>("sampler");
 
   Hash of_noise;
   std::vector<T> noisy(kValues);
