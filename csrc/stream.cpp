@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "ops/simple.h"
+
 namespace pyrnn {
 
 namespace {
@@ -34,6 +36,8 @@ Stream<T>::Stream(Network<T>& network, Index batch)
   network.share_weights(stack_);
   std::iota(rows_.begin(), rows_.end(), std::int64_t(0));
   recurrent_ = stack_.with_state();
+  const auto* last = dynamic_cast<const Activate<T>*>(stack_.ops.back().get());
+  logit_ops_ = stack_.ops.size() - (last && last->activation() == Activation::softmax && stack_.ops.size() > 1);
   const Workload load = network.workload(batch, 1);
   const bool alone = load.work * double(batch) < kAloneWork;
   schedule_ = choose_schedule(load, alone ? ScheduleKind::serial : ScheduleKind::automatic);
@@ -66,7 +70,10 @@ void Stream<T>::plan(bool symbols) {
   lay_out_in(arena_, [&](Planner& memory) {
     const Plan plan{batch_, schedule_.block, false, schedule_.kind == ScheduleKind::panels};
     out_ = input_.plan(symbols, 1, nullptr, plan, memory);
-    for (auto& op : stack_.ops) out_ = op->plan(out_, plan, memory);
+    for (std::size_t i = 0; i < stack_.ops.size(); i++) {
+      out_ = stack_.ops[i]->plan(out_, plan, memory);
+      if (i + 1 == logit_ops_) logits_ = out_;
+    }
   });
   symbols_ = symbols;
   planned_ = true;
@@ -96,7 +103,8 @@ void Stream<T>::run(const ArrayView& x, T* out) {
 }
 
 template <class T>
-void Stream<T>::step_locked(const ArrayView& x, T* out) {
+template <class F>
+void Stream<T>::forward(const ArrayView& x, std::size_t n_ops, F finish) {
   const bool symbols = input_.is_symbols(x);
   if (x.shape[0] != batch_)
     throw std::invalid_argument("x must have " + std::to_string(batch_) + " rows, the stream's batch_size, got " +
@@ -104,15 +112,53 @@ void Stream<T>::step_locked(const ArrayView& x, T* out) {
   plan(symbols);
   for (auto& op : stack_.ops) op->set_iteration(steps_);
   steps_++;
-  const auto forward = [&](const Share& share) {
+  const auto through = [&](const Share& share) {
     input_.forward(x, rows_.data(), share.own_rows());
-    stack_.forward(stack_.ops.size(), share);
-    const Rows rows = share.own_rows();
+    stack_.forward(n_ops, share);
+    finish(share.own_rows());
+  };
+  const SharedPass pass(schedule_, batch_, through);
+  parallel_phases({pass.phase()}, schedule_.kind == ScheduleKind::serial);
+}
+
+template <class T>
+void Stream<T>::step_locked(const ArrayView& x, T* out) {
+  forward(x, stack_.ops.size(), [&](Rows rows) {
     for (Index r = rows.begin; r < rows.end; r++)
       std::memcpy(out + r * features(), out_.data.at(0, r), std::size_t(features()) * sizeof(T));
+  });
+}
+
+template <class T>
+void Stream<T>::generate(const Writing& writing, Index begin, Index end) {
+  std::lock_guard<std::mutex> lock(network_.mutex());
+  if (!sampler_) sampler_.emplace(features());
+  const auto read = [&](Index column) {
+    ArrayView x;
+    x.data = reinterpret_cast<const char*>(writing.ids + column);
+    x.dtype = DType::i32;
+    x.ndim = 1;
+    x.shape[0] = batch_;
+    x.strides[0] = writing.length * Index(sizeof(std::int32_t));
+    forward(x, logit_ops_, [](Rows) {});
   };
-  const SharedPass pass(schedule_, batch_, forward);
-  parallel_phases({pass.phase()}, schedule_.kind == ScheduleKind::serial);
+  const auto first_known = *std::min_element(writing.known, writing.known + batch_);
+  for (Index next = begin + 1; next <= end; next++) {
+    if (writing.window == 0) {
+      read(next - 1);
+    } else if (next >= first_known) {
+      clear_state();
+      for (Index column = std::max<Index>(0, next - writing.window); column < next; column++) read(column);
+    }
+    for (Index r = 0; r < batch_; r++) {
+      if (next < writing.known[r]) continue;
+      Sampling sampling = writing.sampling;
+      sampling.temperature = writing.temperatures[r];
+      const std::uint64_t position = std::uint64_t(next - writing.known[r]);
+      const Index id = sampler_->draw(logits_.data.at(0, r), sampling, writing.keys[r], position);
+      writing.ids[r * writing.length + next] = std::int32_t(id);
+    }
+  }
 }
 
 template <class T>
@@ -130,7 +176,7 @@ void Stream<T>::set_state(Op<T>& op, Index i, const T* from) {
 template <class T>
 void Stream<T>::reset() {
   std::lock_guard<std::mutex> lock(network_.mutex());
-  std::memset(state_memory_.data(), 0, state_memory_.size());
+  clear_state();
 }
 
 template class Stream<float>;

@@ -2,9 +2,25 @@
 // weights of the network it was made from, where they lie, so it follows their training; everything else is its own.
 #pragma once
 
+#include <cstring>
+#include <optional>
+
 #include "network.h"
+#include "ops/sampler.h"
 
 namespace pyrnn {
+
+// Rows of ids [B, length] that a model of as many outputs as symbols writes on, from column to column. Of row r the
+// first known[r] >= 1 ids are given, the others drawn: those of columns begin + 1 to end are in one call.
+struct Writing {
+  Index length;
+  std::int32_t* ids;
+  const std::int64_t* known;   // [B]
+  const double* temperatures;  // [B]
+  const std::uint64_t* keys;   // [B]: of row r's random numbers, one for each id that is drawn
+  Sampling sampling;           // but for the temperature
+  Index window = 0;            // 0: a step reads one id more. Else as many, or those there are, from a zero state.
+};
 
 template <class T>
 class Stream {
@@ -18,6 +34,10 @@ class Stream {
   bool try_step(const ArrayView& x, T* out);
   // Steps over the first axis of x, ids [n, B] or [n, B, features], into out [n, B, ..]
   void run(const ArrayView& x, T* out);
+
+  // Reads the ids of columns begin to end - 1 and draws the next of each row. Softmax, where it is the last op, is left
+  // out: it would be undone. Throws std::invalid_argument where a row's largest logit is not finite.
+  void generate(const Writing& writing, Index begin, Index end);
 
   // Whether a step is a matter of microseconds
   bool is_short() const { return schedule_.kind == ScheduleKind::serial; }
@@ -35,6 +55,10 @@ class Stream {
   static std::vector<OpSpec> specs_of(const Network<T>& network);
   void plan(bool symbols);
   void step_locked(const ArrayView& x, T* out);
+  // x through the first n_ops ops, then finish(rows) by whoever has taken these rows through
+  template <class F>
+  void forward(const ArrayView& x, std::size_t n_ops, F finish);
+  void clear_state() { std::memset(state_memory_.data(), 0, state_memory_.size()); }
 
   Network<T>& network_;
   const Index batch_;
@@ -46,7 +70,9 @@ class Stream {
   bool planned_ = false;
   bool symbols_ = false;
   std::uint32_t steps_ = 0;
-  Signal<T> out_;
+  Signal<T> out_, logits_;
+  std::size_t logit_ops_ = 0;  // those that make the logits
+  std::optional<Sampler> sampler_;
   Memory arena_, state_memory_;
 };
 

@@ -301,6 +301,23 @@ class Stream:
 
     def step(self, x: Array | int, out: Array | None = None) -> Array: ...
     def run(self, x: Array, out: Array | None = None) -> Array: ...
+    def generate(
+        self,
+        ids: npt.NDArray[np.int32],
+        known: npt.NDArray[np.int64],
+        temperatures: npt.NDArray[np.float64],
+        keys: npt.NDArray[np.uint64],
+        top_k: int,
+        top_p: float,
+        window: int,
+        begin: int,
+        end: int,
+    ) -> None:
+        """Read columns begin to end - 1 of ids [B, L] and write the next of each row r, from column known[r] on.
+
+        top_k 0 is all, window 0 a state that goes on from step to step.
+        """
+
     def get_state(self) -> list[tuple[Array, ...]]: ...
     def set_state(self, state: list[list[Array]]) -> None: ...
     def reset(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Text as ids: a vocabulary, windows over a sequence of ids, and the choice of the next symbol.
+"""Text as ids: a vocabulary, windows over a sequence of ids, the choice of the next symbol, and text that a model writes.
 
 Letters: L ids in the text, N windows, V symbols.
 
@@ -13,15 +13,21 @@ array([1, 0, 2, 0, 2, 0], dtype=uint8)
 
 from __future__ import annotations
 
+import itertools
 import operator
-from typing import Any, SupportsIndex, final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, final
 
 import numpy as np
 import numpy.typing as npt
 
 from ._codec import Codec, distinct
+from ._generation import Generation
 
-__all__ = ["Vocabulary", "sample", "windows"]
+if TYPE_CHECKING:
+    from .models import Sequential
+
+__all__ = ["Vocabulary", "generate", "generate_batch", "sample", "windows"]
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -163,3 +169,166 @@ def sample(logits: npt.ArrayLike, temperature: float, rng: np.random.Generator) 
         cumulative = np.cumsum(np.exp((z - z[best]) / temperature))
     # random() < 1 keeps the product below cumulative[-1]: an index in range, and never one of probability 0
     return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+
+
+def generate(
+    model: Sequential,
+    vocabulary: Vocabulary,
+    prompt: str,
+    length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    mode: str = "stateful",
+    stop: str | None = None,
+    window: int | None = None,
+) -> Iterator[str]:
+    """The `length` characters with which a model continues `prompt`, one by one, each as soon as it is there.
+
+    The model reads ids of the vocabulary's V symbols and ends with V probabilities, by softmax, or with the logits of a Dense
+    layer: [N, V], or [N, T, V] one for each step. How it reads is the `mode`:
+
+    - "stateful": the whole prompt from a zero state, then each new character from the state that the last one left.
+    - "window": for each new character the last `window` ones anew, from a zero state, as a model is trained that sees windows
+      of a text. `window` is the model's number of steps, and must be given where that is open. A prompt shorter than the
+      window is read as it is.
+
+    Characters are drawn from softmax(logits / temperature); temperature 0 takes the likeliest. `top_k` keeps the k likeliest
+    alone; of those `top_p` keeps the fewest, likeliest first, whose probabilities add up to top_p or more (Holtzman et al.
+    2020, "The curious case of neural text degeneration"). Of equally likely ones the first in the vocabulary comes first.
+
+    `seed` decides the text, whatever the threads and the processor's instruction set; without one it comes from the state
+    that `pyrnn.utils.set_random_seed` sets. With `stop` the text ends where it ends with that, which is its last part.
+
+    Raises, at once, ValueError or TypeError for a model that does not fit the vocabulary or the mode (Bidirectional, pooling
+    and RepeatVector need a whole sequence), for an empty prompt or unknown characters in it or in `stop`, for a temperature
+    below 0, top_k below 1, top_p outside (0, 1], and a seed outside 0..2**64-1. While characters come, ValueError for logits
+    of which the largest is not finite.
+
+    >>> import pyrnn
+    >>> from pyrnn import layers
+    >>> vocabulary = Vocabulary("abcd")
+    >>> model = pyrnn.Sequential([pyrnn.Input((None, 4)), layers.LSTM(8), layers.Dense(4, activation="softmax")])
+    >>> text = "".join(generate(model, vocabulary, "ab", length=20, temperature=0.5, seed=1))
+    >>> len(text), set(text) <= set("abcd")
+    (20, True)
+    """
+    ids = [_prompt_ids("generate", "prompt", vocabulary, prompt)]
+    stop = _checked_stop("generate", vocabulary, stop)
+    generation = Generation(
+        "generate", model, len(vocabulary), ids, length, [temperature], top_k, top_p, seed, mode, window
+    )
+    return itertools.chain.from_iterable(_chunks(vocabulary, generation, _Written(stop)))
+
+
+def generate_batch(
+    model: Sequential,
+    vocabulary: Vocabulary,
+    prompts: str | Sequence[str],
+    length: int,
+    temperature: float | Sequence[float] = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    mode: str = "stateful",
+    stop: str | None = None,
+    window: int | None = None,
+) -> list[str]:
+    """What `generate` gives for several prompts, several temperatures, or as many of both, as one batch: a list of texts.
+
+    Text number i is that of `generate` with seed + i, so equal prompts get texts of their own. Raises what `generate` raises,
+    and ValueError for prompts and temperatures of different numbers, or none.
+
+    >>> import pyrnn
+    >>> from pyrnn import layers
+    >>> vocabulary = Vocabulary("abcd")
+    >>> model = pyrnn.Sequential([pyrnn.Input((None, 4)), layers.GRU(8), layers.Dense(4, activation="softmax")])
+    >>> texts = generate_batch(model, vocabulary, ["ab", "cdc"], length=20, temperature=[0.5, 1.0], seed=1)
+    >>> texts[1] == "".join(generate(model, vocabulary, "cdc", length=20, temperature=1.0, seed=2))
+    True
+    """
+    given = [prompts] if isinstance(prompts, str) else list(prompts)
+    temperatures: list[Any] = np.atleast_1d(temperature).tolist()
+    if isinstance(prompts, str):
+        given *= len(temperatures)
+    elif np.ndim(temperature) == 0:
+        temperatures *= len(given)
+    if not 0 < len(given) == len(temperatures):
+        raise ValueError(
+            f"generate_batch: there must be as many temperatures as prompts, got {len(temperatures)} and {len(given)}"
+        )
+    ids = [_prompt_ids("generate_batch", f"prompts[{i}]", vocabulary, prompt) for i, prompt in enumerate(given)]
+    stop = _checked_stop("generate_batch", vocabulary, stop)
+    generation = Generation(
+        "generate_batch", model, len(vocabulary), ids, length, temperatures, top_k, top_p, seed, mode, window
+    )
+    texts = [_Written(stop) for _ in ids]
+    parts: list[list[str]] = [[] for _ in ids]
+    for chunks in generation.chunks():
+        for text, chunk, kept in zip(texts, chunks, parts, strict=True):
+            kept.append(text.take(vocabulary.decode(chunk)))
+        if all(text.ended for text in texts):
+            break
+    return ["".join(kept) for kept in parts]
+
+
+def _chunks(vocabulary: Vocabulary, generation: Generation, text: _Written) -> Iterator[str]:
+    for (chunk,) in generation.chunks():
+        yield text.take(vocabulary.decode(chunk))
+        if text.ended:
+            return
+
+
+class _Written:
+    """A text that comes in chunks and ends with `stop`, where there is one."""
+
+    def __init__(self, stop: str | None) -> None:
+        self._stop = stop
+        self._recent = ""  # what may be the beginning of `stop`: one character less than that has
+        self.ended = False
+
+    def take(self, chunk: str) -> str:
+        """As much of the next chunk as belongs to the text."""
+        if self._stop is None:
+            return chunk
+        if self.ended:
+            return ""
+        seen = self._recent + chunk
+        at = seen.find(self._stop)
+        self.ended = at >= 0
+        if self.ended:
+            return chunk[: at + len(self._stop) - len(self._recent)]
+        self._recent = seen[max(0, len(seen) - len(self._stop) + 1) :]
+        return chunk
+
+
+def _prompt_ids(owner: str, name: str, vocabulary: Vocabulary, prompt: str) -> Ids:
+    if not isinstance(vocabulary, Vocabulary):
+        raise TypeError(f"{owner}: vocabulary must be a Vocabulary, got {type(vocabulary).__name__}")
+    if not isinstance(prompt, str):
+        raise TypeError(f"{owner}: {name} must be a str, got {type(prompt).__name__}")
+    if not prompt:
+        raise ValueError(f"{owner}: {name} must hold at least one character, which the model reads first, got ''")
+    return _encoded(owner, name, vocabulary, prompt)
+
+
+def _checked_stop(owner: str, vocabulary: Vocabulary, stop: str | None) -> str | None:
+    if stop is None:
+        return None
+    if not isinstance(stop, str):
+        raise TypeError(f"{owner}: stop must be a str or None, got {type(stop).__name__}")
+    if not stop:
+        raise ValueError(f"{owner}: stop must hold at least one character, got ''")
+    _encoded(owner, "stop", vocabulary, stop)
+    return stop
+
+
+def _encoded(owner: str, name: str, vocabulary: Vocabulary, text: str) -> Ids:
+    try:
+        return vocabulary.encode(text)
+    except ValueError:
+        at = next(i for i, symbol in enumerate(text) if symbol not in vocabulary)
+        raise ValueError(
+            f"{owner}: {name} must be made of the vocabulary's {len(vocabulary)} symbols, got {text[at]!r} at position {at}"
+        ) from None

@@ -40,6 +40,22 @@ class StreamOf : public AnyStream {
     return result;
   }
 
+  void generate(const GeneratedRows& rows, Index begin, Index end) override {
+    const Index B = stream_.batch(), length = rows.ids.ndim() == 2 ? rows.ids.shape(1) : 0;
+    if (length < 1 || rows.ids.shape(0) != B || rows.known.size() != B || rows.temperatures.size() != B ||
+        rows.keys.size() != B)
+      throw py::value_error("ids must be [B, L], known, temperatures and keys [B], B " + std::to_string(B) + ", got " +
+                            describe(rows.ids));
+    if (begin < 0 || end < begin || end >= length)
+      throw py::value_error("begin and end must be columns of ids " + describe(rows.ids) + ", got " +
+                            std::to_string(begin) + " and " + std::to_string(end));
+    CArray<std::int32_t> ids = rows.ids;
+    const Writing writing{length,           ids.mutable_data(), rows.known.data(), rows.temperatures.data(),
+                          rows.keys.data(), rows.sampling,      rows.window};
+    py::gil_scoped_release release;
+    stream_.generate(writing, begin, end);
+  }
+
   py::list get_state() override {
     py::list all;
     for (const Op<T>* op : stream_.recurrent()) {
@@ -119,6 +135,14 @@ void bind_stream(py::module_& m) {
   py::class_<AnyStream>(m, "Stream")
       .def("step", &AnyStream::step, "x"_a, "out"_a = py::none())
       .def("run", &AnyStream::run, "x"_a.noconvert(), "out"_a = py::none())
+      .def(
+          "generate",
+          [](AnyStream& stream, const CArray<std::int32_t>& ids, const CArray<std::int64_t>& known,
+             const CArray<double>& temperatures, const CArray<std::uint64_t>& keys, Index top_k, double top_p,
+             Index window, Index begin,
+             Index end) { stream.generate({ids, known, temperatures, keys, {1, top_k, top_p}, window}, begin, end); },
+          "ids"_a.noconvert(), "known"_a.noconvert(), "temperatures"_a.noconvert(), "keys"_a.noconvert(), "top_k"_a,
+          "top_p"_a, "window"_a, "begin"_a, "end"_a)
       .def("get_state", &AnyStream::get_state)
       .def("set_state", &AnyStream::set_state, "state"_a)
       .def("reset", &AnyStream::reset);
