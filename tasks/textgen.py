@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import pyrnn
 from pyrnn import layers, optimizers
-from pyrnn.text import Vocabulary, sample, windows
+from pyrnn.text import Vocabulary, generate_batch, windows
 
 from . import _console, _options, corpus
 from ._run import Run
@@ -83,22 +83,6 @@ def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cel
     return model
 
 
-def write(model: pyrnn.Sequential, seed: Ids, diversities: list[float], length: int, rng: np.random.Generator) -> Ids:
-    """One continuation per diversity: ids [D, window + length], each beginning with the seed [window].
-
-    For every character the network reads the last `window` ones from a zero state.
-    """
-    window = len(seed)
-    ids = np.empty((len(diversities), window + length), seed.dtype)
-    ids[:, :window] = seed
-    for end in range(window, window + length):
-        probabilities = model.predict(ids[:, end - window : end], verbose=0)
-        with np.errstate(divide="ignore"):  # a probability of 0 is a logit of -inf: never drawn
-            logits = np.log(probabilities.astype(np.float64))
-        ids[:, end] = [sample(row, diversity, rng) for row, diversity in zip(logits, diversities, strict=True)]
-    return ids
-
-
 # -- report -------------------------------------------------------------------
 
 
@@ -129,13 +113,16 @@ class Writer(Run):
 
     def show(self, epoch: int) -> None:
         start = int(self.rng.integers(len(self.ids) - self.settings.window))
-        seed = self.ids[start : start + self.settings.window]
+        prompt = self.vocabulary.decode(self.ids[start : start + self.settings.window])
         print(f"----- Generating text after Epoch: {epoch + 1}")
-        written = write(self.model, seed, self.settings.diversity, self.settings.length, self.rng)
-        for diversity, ids in zip(self.settings.diversity, written, strict=True):
+        diversities, seed = self.settings.diversity, int(self.rng.integers(2**32))
+        texts = generate_batch(
+            self.model, self.vocabulary, prompt, self.settings.length, diversities, seed=seed, mode="window"
+        )
+        for diversity, text in zip(diversities, texts, strict=True):
             print(f"----- diversity: {diversity:g}")
-            print(f'----- Generating with seed: "{self.vocabulary.decode(seed)}"')
-            print(self.vocabulary.decode(ids))
+            print(f'----- Generating with seed: "{prompt}"')
+            print(prompt + text)
             print(flush=True)
 
 
