@@ -109,6 +109,20 @@ def dropout_mask(shape: tuple[int, int, int], rate: float, seed: int, iteration:
     return np.where(words < np.uint32(rate * 2**32), 0.0, 1 / (1 - rate))
 
 
+def zoneout_mask(shape: tuple[int, int, int], rate: float, seed: int, iteration: int) -> Floats:
+    """Where units of a recurrent layer take their new value, 1, and where they keep the old, 0 with probability `rate`. [B, T, H].
+
+    Unit h is decided by half h % 2, the lower first, of the word that feature h // 2 has in `dropout_mask`.
+
+    >>> zoneout_mask((1, 1, 4), 0.5, 0, 0)  # of the halves e8d5, 6627, c58d and e169 the second alone is below 8000
+    array([[[1., 0., 1., 1.]]])
+    """
+    B, T, H = shape
+    words = _words((B, T, -(-H // 2)), seed, iteration)
+    halves = np.stack([words & np.uint32(0xFFFF), words >> np.uint32(16)], axis=-1).reshape(B, T, -1)[..., :H]
+    return np.where(halves < np.uint32(rate * 2**16), 0.0, 1.0)
+
+
 def gaussian_noise(shape: tuple[int, int, int], stddev: float, seed: int, iteration: int) -> Floats:
     """What GaussianNoise adds to a batch [B, T, F], of the words that `dropout_mask` looks at. Returns [B, T, F].
 

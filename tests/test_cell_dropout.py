@@ -143,7 +143,7 @@ def drawn(B, T, I, H, iteration, seed=SEED):
     return {
         "dropout_mask": of((B, 1, I), RATES["dropout"], key(seed, 0), iteration, True)[:, 0],
         "recurrent_mask": of((B, 1, H), RATES["recurrent_dropout"], key(seed, 1), iteration, True)[:, 0],
-        "zoneout_mask": (of((B, T, H), RATES["zoneout"], key(seed, 2), iteration, False) > 0) * 1.0,
+        "zoneout_mask": ref_layers.zoneout_mask((B, T, H), RATES["zoneout"], key(seed, 2), iteration),
     }
 
 

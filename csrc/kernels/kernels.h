@@ -228,9 +228,9 @@ struct Kernels {
   // mask[i] = 0 with probability `rate`, else `kept`; see random.h for what a counter is
   void (*dropout_mask)(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
-  // The same in bytes, which take a quarter of the memory
-  void (*flags)(Index n, double rate, std::uint8_t kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
-                std::uint32_t step, std::uint8_t* mask);
+  // flag[i] = 0 with probability `rate`, to 16 bits, else 1; n even
+  void (*flags)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row, std::uint32_t step,
+                std::uint8_t* flag);
   // y = x + deviation times a standard normal number
   void (*gaussian_noise)(Index n, T deviation, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                          std::uint32_t step, const T* x, T* y);

@@ -73,7 +73,7 @@ constexpr Kernels<T> table() {
           binary_crossentropy<T>,
           ctc_step<T>,
           dropout_mask<T>,
-          dropout_mask<std::uint8_t>,
+          flags,
           gaussian_noise<T>,
           random_words,
           sgd<T>,

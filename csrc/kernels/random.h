@@ -65,6 +65,18 @@ static void dropout_mask(Index n, double rate, T kept, std::uint64_t key, std::u
   });
 }
 
+// Two to a word: value f is decided by half f % 2, the lower first, of the word that value f / 2 of dropout_mask has.
+static void flags(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+                  std::uint32_t step, std::uint8_t* flag) {
+  const std::uint16_t threshold = std::uint16_t(rate * 65536.0);
+  for_words(n / 2, key, iteration, row, step, [&](Index first, Index count, const std::uint32_t* words) {
+    for (Index i = 0; i < count; i++) {
+      flag[2 * (first + i)] = std::uint16_t(words[i]) >= threshold;
+      flag[2 * (first + i) + 1] = std::uint16_t(words[i] >> 16) >= threshold;
+    }
+  });
+}
+
 // log(x) of a positive normal x = 2^n m, m from sqrt(1/2) to sqrt(2): n log 2 + 2 artanh(s), s = (m - 1) / (m + 1). The
 // terms of the series in s^2 <= 0.0295 that are left out are below half an ULP.
 template <class T>

@@ -35,7 +35,7 @@ void CellMasks<T>::draw(Rows rows, std::uint32_t iteration) {
     if (state_) of_row(1, rates_.recurrent_dropout, units_, r, state_);
     if (zoneout_)
       for (Index t = 0, n = in_.steps_of(r); t < n; t++)
-        kernels<T>().flags(units_, rates_.zoneout, 1, key_of_mask(rates_.seed, 2), iteration, std::uint32_t(r),
+        kernels<T>().flags(units_, rates_.zoneout, key_of_mask(rates_.seed, 2), iteration, std::uint32_t(r),
                            std::uint32_t(t), zoneout_.at(t, r));
   }
 }

@@ -191,7 +191,7 @@ template <class T>
 void digest_masks(Numbers& numbers) {
   const std::vector<T> h_prev = numbers.values<T>(kValues), mask = numbers.values<T>(kValues);
   std::vector<std::uint8_t> zoneout(kValues);
-  kernels<T>().flags(kValues, 0.3, 1, 0x123456789abcdefu, 3, 5, 7, zoneout.data());
+  kernels<T>().flags(kValues, 0.3, 0x123456789abcdefu, 3, 5, 7, zoneout.data());
   std::vector<T> h = numbers.values<T>(kValues), masked_h(kValues), dh = numbers.values<T>(kValues), passed(kValues);
   MaskedStep<T> step{kRows, 48, kValues / kRows, mask.data(), zoneout.data(), T(0.7), h_prev.data(), h.data()};
   step.masked_h = masked_h.data(), step.dh = dh.data(), step.passed = passed.data();
