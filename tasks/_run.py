@@ -19,7 +19,7 @@ from ._console import RunFailed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANELS = {"loss, nats": ["loss", "val_loss"], "share of 1": ["accuracy", "val_accuracy", "exact"]}
+PANELS = {"loss, nats": ["loss", "val_loss"], "share of 1": ["accuracy", "val_accuracy", "per_character", "exact"]}
 
 
 class Run(Callback):
@@ -99,6 +99,7 @@ class Run(Callback):
                     axes.plot(epochs, [row[name] for row in self.rows], marker=".", label=name)
                     axes.legend()
             axes.set(xlabel="epoch", ylabel=title)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(alpha=0.3)
         figure.savefig(self.folder / "curves.png", dpi=120)
 

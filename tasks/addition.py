@@ -1,163 +1,242 @@
 """A network learns to add, reading and writing one character at a time.
 
-An encoder reads a question such as `535+61`, its last state is repeated once per character of the answer, and a decoder
-writes `596`. Data and network are those of Keras' addition example: LSTMs, or with `--cell` GRUs or simple RNNs.
+An encoder reads a question such as `535+ 61`, and from the state in which it ends a decoder writes `596`. By the recipe `fast`
+the sums stand in columns as on paper, the units are written first, and the decoder reads what stands in the places before
+(`pyrnn.Seq2Seq`). `--recipe keras` is Keras' addition example: sums in a line, and the last state repeated once per character of
+the answer. Both have LSTMs, or with `--cell` GRUs or simple RNNs.
 
     python -m tasks.addition
-    python -m tasks.addition --cell gru
-    python -m tasks.addition --digits 2 --samples 5000 --batch 32 --epochs 200
+    python -m tasks.addition --ask 535+61 999+1
+    python -m tasks.addition --recipe keras
+    python -m tasks.addition --digits 5 --hidden 128
 
-Letters: N questions; ids are places in SYMBOLS.
+Letters: N questions; ids are places in sums.SYMBOLS.
 """
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 import pyrnn
-from pyrnn import layers, optimizers
+from pyrnn import layers, optimizers, schedules
 
-from . import _console, _options
+from . import _console, _options, sums
+from ._carries import Table
 from ._run import Run
+from .sums import Ids, Layout, Numbers
 
-SYMBOLS = " +0123456789"
-BLANK, PLUS, ZERO = 0, 1, 2
+CLIP = 1.0  # of the gradient, which lets the rate be high
+WARM_UP = 0.1  # of all updates
+TO_ASK = ("ask", "model", "out", "threads")
 
-Ids = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.int64]
+# -- recipes ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to learn from, with which network and optimizer; `defaults` are those of the command line."""
+
+    columns: bool
+    build: Callable[[int, int, int, _options.Cell], pyrnn.Sequential]  # digits, hidden, layers, cell
+    optimizer: Callable[[float, int], optimizers.Optimizer]  # rate, updates
+    metrics: list[str]
+    defaults: dict[str, int | float]
+
+
+def repeating(digits: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Sequential:
+    """Ids [N, 2 digits + 1] -> probabilities [N, digits + 1, symbols]."""
+    question, answer = sums.widths(digits)
+    model = pyrnn.Sequential()
+    model.add(cell(hidden, input_shape=(question, len(sums.SYMBOLS))))
+    model.add(layers.RepeatVector(answer))
+    for _ in range(depth):
+        model.add(cell(hidden, return_sequences=True))
+    model.add(layers.TimeDistributed(layers.Dense(len(sums.SYMBOLS), activation="softmax")))
+    return model
+
+
+def forced(digits: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Seq2Seq:
+    """Ids [N, 2 digits + 1] and the answer's up to each place -> probabilities [N, digits + 1, symbols]."""
+    question, answer = sums.widths(digits)
+    encoder, decoder = (pyrnn.Sequential([layers.Input((n, len(sums.SYMBOLS)))]) for n in (question, answer))
+    for i in range(depth):
+        encoder.add(cell(hidden, return_sequences=i < depth - 1))
+        decoder.add(cell(hidden, return_sequences=True))
+    decoder.add(layers.Dense(len(sums.SYMBOLS), activation="softmax"))
+    return pyrnn.Seq2Seq(encoder, decoder, start=sums.PLUS)
+
+
+def warmed_nadam(rate: float, updates: int) -> optimizers.Optimizer:
+    """Nadam, its rate up in a line and down along half a cosine to nothing at the last update."""
+    rise = max(1, round(WARM_UP * updates))
+    schedule = schedules.CosineDecay(0.0, max(1, updates - rise), warmup_target=rate, warmup_steps=rise)
+    return optimizers.Nadam(schedule, global_clipnorm=CLIP)
+
+
+RECIPES = {
+    "fast": Recipe(True, forced, warmed_nadam, [], {"hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02}),
+    "keras": Recipe(
+        False,
+        repeating,
+        lambda rate, _: optimizers.Adam(rate),
+        ["accuracy"],
+        {"hidden": 128, "batch": 128, "epochs": 60, "lr": 0.001},
+    ),
+}
+
+
+# -- command line -------------------------------------------------------------
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
+    options.set_defaults(**RECIPES[_recipe_named(argv)].defaults, ask=None, model=None)
+    recipe = "fast: in columns, units first, teacher forcing, Nadam; keras: Keras' example (--help beside it shows its defaults)"
+    options.add_argument("--recipe", choices=RECIPES, default="fast", help=recipe)
     share = _options.real("a number from 0 to 1", lambda number: 0 <= number <= 1)
     data = options.add_argument_group("questions")
     data.add_argument("--digits", type=_options.whole(1, 18), default=3, metavar="N", help="of a number, at most")
     data.add_argument("--samples", type=_options.whole(10), default=50_000, metavar="N", help="a tenth is held out")
     data.add_argument("--reverse", action=argparse.BooleanOptionalAction, default=True, help="read questions backwards")
     data.add_argument("--target", type=share, default=0.99, metavar="SHARE", help="exact match to stop at; 0 is never")
-    return options.parse_args(argv)
+    trained = options.add_argument_group("a trained network, instead of training one")
+    asked = "sums such as 535+61 to answer"
+    trained.add_argument("--ask", nargs="+", metavar="SUM", default=argparse.SUPPRESS, help=asked)
+    model = "that is asked (default: model.safetensors in --out), beside its config.json"
+    trained.add_argument("--model", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=model)
+    args = options.parse_args(argv)
+    if args.model is not None and args.ask is None:
+        options.error("argument --model: is for --ask only")
+    if args.ask is not None:
+        for name in sorted(_given(options, argv) - set(TO_ASK)):
+            options.error(f"argument --{name}: is for training, not for --ask")
+    return args
 
 
-# -- data ---------------------------------------------------------------------
+def _recipe_named(argv: list[str] | None) -> str:
+    """The recipe on the command line, whose defaults are the other options'; what is wrong, argparse says later."""
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--recipe", nargs="?")
+    name = first.parse_known_args(argv)[0].recipe
+    return name if name in RECIPES else "fast"
 
 
-def distinct_questions(digits: int) -> int:
-    """How many unordered pairs of numbers below 10^digits there are.
-
-    >>> distinct_questions(2)
-    5050
-    """
-    numbers: int = 10**digits
-    return numbers * (numbers + 1) // 2
-
-
-def draw_numbers(count: int, digits: int, rng: np.random.Generator) -> Numbers:
-    """Every length 1..digits as likely and every digit uniform, the leading ones too: small numbers are frequent."""
-    return rng.integers(0, 10 ** rng.integers(1, digits + 1, count))
+def _given(options: argparse.ArgumentParser, argv: list[str] | None) -> set[str]:
+    """The names of the options that are on the command line."""
+    unset = object()
+    names = vars(options.parse_args([]))
+    return {
+        name
+        for name, value in vars(options.parse_args(argv, argparse.Namespace(**dict.fromkeys(names, unset)))).items()
+        if value is not unset
+    }
 
 
-def draw_pairs(samples: int, digits: int, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """a and b [N] in the order drawn, without pairs seen before, where a+b and b+a are the same.
-
-    Raises ValueError when there are not so many.
-    """
-    possible = distinct_questions(digits)
-    if samples > possible:
-        raise ValueError(f"{samples} is more than the {possible} distinct questions with --digits {digits}")
-    a = b = np.empty(0, np.int64)
-    while len(a) < samples:
-        a = np.concatenate([a, draw_numbers(samples, digits, rng)])
-        b = np.concatenate([b, draw_numbers(samples, digits, rng)])
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        order = np.lexsort((high, low))  # stable: equal pairs stay in the order drawn
-        repeated = (np.diff(low[order]) == 0) & (np.diff(high[order]) == 0)
-        first = np.sort(order[np.concatenate([[True], ~repeated])])
-        a, b = a[first], b[first]
-    return a[:samples], b[:samples]
+# -- answers ------------------------------------------------------------------
 
 
-def decimal(numbers: Numbers, width: int) -> Ids:
-    """Ids [N, width] of the digits, blank before the first.
-
-    >>> decimal(np.array([0, 42]), 3)
-    array([[0, 0, 2],
-           [0, 6, 4]], dtype=uint8)
-    """
-    digits = numbers[:, None] // 10 ** np.arange(width - 1, -1, -1) % 10
-    begun = np.cumsum(digits, axis=1) > 0
-    begun[:, -1] = True  # zero has a digit too
-    return np.where(begun, digits + ZERO, BLANK).astype(np.uint8)
+def answer(model: pyrnn.Sequential, questions: Ids, steps: int) -> Ids:
+    """The most probable symbols [N, steps], of a Seq2Seq each after those that it wrote itself."""
+    if isinstance(model, pyrnn.Seq2Seq):
+        return model.decode(questions, steps)
+    ids: Ids = model.predict(questions, verbose=0).argmax(axis=-1)
+    return ids
 
 
-def blanks_last(ids: Ids) -> Ids:
-    return np.take_along_axis(ids, np.argsort(ids == BLANK, axis=1, kind="stable"), axis=1)
+def trained(path: Path) -> tuple[pyrnn.Sequential, Layout]:
+    """A model of a run, and from config.json beside it how its sums are laid out. Raises RunFailed."""
+    config = path.with_name("config.json")
+    try:
+        model = pyrnn.load_model(path)
+        arguments = json.loads(config.read_text(encoding="utf-8"))["arguments"]
+        columns = RECIPES[arguments["recipe"]].columns
+        layout = Layout(arguments["digits"], columns, arguments["reverse"])
+    except FileNotFoundError as error:
+        missing = "--out or --model names another, and python -m tasks.addition trains one"
+        raise _console.RunFailed(f"no trained network: {error.filename or path} is missing; {missing}") from error
+    except (OSError, ValueError) as error:
+        raise _console.RunFailed(f"{path} cannot be read: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise _console.RunFailed(f"{config} is not that of an addition run: it has no {error}") from error
+    if model.input_shape[1:2] != sums.widths(layout.digits)[:1] or isinstance(model, pyrnn.Seq2Seq) is not columns:
+        raise _console.RunFailed(f"{path} is not the network that {config} tells of")
+    return model, layout
 
 
-def encode(a: Numbers, b: Numbers, digits: int, reverse: bool) -> tuple[Ids, Ids]:
-    """Questions [N, 2 digits + 1], backwards if `reverse`, and answers [N, digits + 1], which never are.
-
-    >>> questions, answers = encode(np.array([53]), np.array([27]), digits=3, reverse=True)
-    >>> decode(questions[0]), decode(answers[0])
-    ('  72+35', '80  ')
-    """
-    plus = np.full((len(a), 1), PLUS, np.uint8)
-    questions = blanks_last(np.concatenate([decimal(a, digits), plus, decimal(b, digits)], axis=1))
-    return questions[:, ::-1] if reverse else questions, blanks_last(decimal(a + b, digits + 1))
-
-
-def decode(ids: Ids) -> str:
-    return "".join(SYMBOLS[i] for i in ids)
-
-
-# -- model --------------------------------------------------------------------
-
-
-def build(digits: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Sequential:
-    """Ids [N, 2 digits + 1] -> probabilities [N, digits + 1, symbols]."""
-    model = pyrnn.Sequential()
-    model.add(cell(hidden, input_shape=(2 * digits + 1, len(SYMBOLS))))
-    model.add(layers.RepeatVector(digits + 1))
-    for _ in range(depth):
-        model.add(cell(hidden, return_sequences=True))
-    model.add(layers.TimeDistributed(layers.Dense(len(SYMBOLS), activation="softmax")))
-    return model
+def ask(args: argparse.Namespace) -> int:
+    """Print the network's answers to args.ask, each with the verdict and, where it is wrong, the sum."""
+    pyrnn.set_num_threads(args.threads)
+    model, layout = trained(args.model or args.out / "model.safetensors")
+    try:
+        pairs = np.array([sums.parse(question, layout.digits) for question in args.ask], np.int64)
+    except sums.QuestionError as error:
+        raise _console.RunFailed(f"--ask {error}") from error
+    a, b = pairs.T
+    questions, truths = layout.encode(a, b)
+    guesses = answer(model, questions, truths.shape[1])
+    for (one, other), guess, truth in zip(pairs, guesses, truths, strict=True):
+        right = bool((guess == truth).all())
+        note = "" if right else f" is {one + other}"
+        shown = sums.decode(layout.read_answers(guess[None])[0]).strip()
+        print(f"{one}+{other} = {shown} {_console.verdict(right, sys.stdout)}{note}")
+    return 0
 
 
-# -- report -------------------------------------------------------------------
+# -- training -----------------------------------------------------------------
 
 
 class Exam(Run):
     """After each epoch: the exact match on all held-out questions, and ten of them to look at."""
 
     def __init__(
-        self, model: pyrnn.Sequential, args: argparse.Namespace, x: Ids, y: Ids, rng: np.random.Generator
+        self,
+        model: pyrnn.Sequential,
+        args: argparse.Namespace,
+        layout: Layout,
+        pairs: tuple[Numbers, Numbers],
+        rng: np.random.Generator,
     ) -> None:
-        super().__init__(model, args, f"{args.samples:,} sums, of which {len(x):,} are held out")
-        self.x, self.y, self.rng = x, y, rng
-        self.exact = 0.0
+        facts = {"optimizer": describe(model.optimizer), "columns": layout.columns}
+        super().__init__(model, args, f"{args.samples:,} sums, of which {len(pairs[0]):,} are held out", **facts)
+        self.layout, self.pairs, self.rng = layout, pairs, rng
+        self.x, self.y = layout.encode(*pairs)
+        self.guesses = np.zeros_like(self.y)
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        return np.equal(self.guesses, self.y)
+
+    @property
+    def exact(self) -> float:
+        return float(self.right.all(axis=1).mean())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        guesses = self.model.predict(self.x, verbose=0).argmax(axis=-1)
-        self.exact = float((guesses == self.y).all(axis=1).mean())
-        self.record(epoch, {**(logs or {}), "exact": self.exact})
+        self.guesses = answer(self.model, self.x, self.y.shape[1])
+        self.record(epoch, {**(logs or {}), "per_character": float(self.right.mean()), "exact": self.exact})
         if not self.settings.quiet:
-            self.show(guesses)
+            self.show()
         if self.exact >= self.settings.target > 0:
             self.model.stop_training = True
 
-    def show(self, guesses: npt.NDArray[np.intp]) -> None:
+    def show(self) -> None:
         """Ten questions in the order in which people read them, with the true answer and the network's."""
         print(f"exact match {self.exact:.4f} on {len(self.x):,} held-out sums, for example")
+        read = self.layout.read_answers
         for i in self.rng.choice(len(self.x), min(10, len(self.x)), replace=False):
-            question = self.x[i, ::-1] if self.settings.reverse else self.x[i]
-            verdict = _console.verdict(bool((guesses[i] == self.y[i]).all()), sys.stdout)
-            print("Q", decode(question), "T", decode(self.y[i]), verdict, decode(guesses[i]))
+            question = sums.decode(self.layout.read_questions(self.x[i : i + 1])[0])
+            truth, guess = (sums.decode(read(ids[i : i + 1])[0]) for ids in (self.y, self.guesses))
+            print("Q", question, "T", truth, _console.verdict(truth == guess, sys.stdout), guess)
         print(flush=True)
 
 
-# -- run ----------------------------------------------------------------------
+def describe(optimizer: optimizers.Optimizer) -> dict[str, object]:
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
 
 
 def train(args: argparse.Namespace) -> int:
@@ -165,32 +244,38 @@ def train(args: argparse.Namespace) -> int:
     pyrnn.utils.set_random_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     try:
-        a, b = draw_pairs(args.samples, args.digits, rng)
+        a, b = sums.draw_pairs(args.samples, args.digits, rng)
     except ValueError as error:
         raise _console.RunFailed(f"--samples {error}") from error
     order = rng.permutation(args.samples)
-    x, y = encode(a[order], b[order], args.digits, args.reverse)
+    a, b = a[order], b[order]
     split = args.samples - args.samples // 10
 
-    model = build(args.digits, args.hidden, args.layers, _options.CELLS[args.cell])
-    model.compile(optimizer=optimizers.Adam(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    exam = Exam(model, args, x[split:], y[split:], rng)
+    recipe = RECIPES[args.recipe]
+    layout = Layout(args.digits, recipe.columns, args.reverse)
+    model = recipe.build(args.digits, args.hidden, args.layers, _options.CELLS[args.cell])
+    optimizer = recipe.optimizer(args.lr, args.epochs * -(-split // args.batch))
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=recipe.metrics)
+    exam = Exam(model, args, layout, (a[split:], b[split:]), rng)
     try:
         model.fit(
-            x[:split],
-            y[:split],
+            *layout.encode(a[:split], b[:split]),
             batch_size=args.batch,
             epochs=args.epochs,
-            validation_data=(x[split:], y[split:]),
+            validation_data=(exam.x, exam.y),
             callbacks=[exam],
             verbose=0 if args.quiet else "auto",
         )
     except KeyboardInterrupt:
         return exam.stopped()
 
+    table = Table(sums.carries(*exam.pairs, args.digits), exam.right)
+    table.write(exam.folder)
+    if not args.quiet:
+        print(table, end="\n\n")
     last = exam.rows[-1]
     print(
-        f"exact match {exam.exact:.4f}, accuracy per character {last['val_accuracy']:.4f} "
+        f"exact match {exam.exact:.4f}, accuracy per character {last['per_character']:.4f} "
         f"after epoch {last['epoch']} and {last['seconds']:.1f} s of training; results in {exam.folder}"
     )
     if exam.exact < args.target:
@@ -200,7 +285,7 @@ def train(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     args = settings(argv)
-    return _console.guarded("addition", lambda: train(args))
+    return _console.guarded("addition", lambda: train(args) if args.ask is None else ask(args))
 
 
 if __name__ == "__main__":

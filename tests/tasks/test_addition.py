@@ -1,105 +1,77 @@
-"""The rules of the addition data, its network, and a run from the command line to the files."""
+"""The recipes of the addition task, a run from the command line to the files, and questions to what it leaves."""
 
 import json
-import time
 
 import numpy as np
 import pytest
 
 import pyrnn
-from tasks import addition
+from tasks import addition, sums
+from tasks._carries import Table
 
 SMALL = ["--digits", "1", "--samples", "55", "--hidden", "16", "--batch", "8", "--epochs", "2"]
-
-
-def questions(samples=20_000, digits=3, reverse=True):
-    a, b = addition.draw_pairs(samples, digits, np.random.default_rng(0))
-    return a, b, *addition.encode(a, b, digits, reverse)
-
-
-# -- data ---------------------------------------------------------------------
-
-
-def test_symbols_are_in_keras_order_and_an_id_is_a_place():
-    assert addition.SYMBOLS == "".join(sorted("0123456789+ "))
-    assert (addition.SYMBOLS[addition.BLANK], addition.SYMBOLS[addition.PLUS]) == (" ", "+")
-    assert addition.SYMBOLS[addition.ZERO :] == "0123456789"
-
-
-def test_every_length_is_as_likely_and_every_digit_uniform(rng):
-    numbers = addition.draw_numbers(300_000, 3, rng)
-    # a third of each length, leading zeros kept: P(n < 10) = (1 + 1/10 + 1/100) / 3, P(n < 100) = (2 + 1/10) / 3
-    assert (numbers < 10).mean() == pytest.approx(0.37, abs=0.004)
-    assert (numbers < 100).mean() == pytest.approx(0.70, abs=0.004)
-    assert (numbers == 0).mean() == pytest.approx(0.037, abs=0.002)
-    assert (numbers.min(), numbers.max()) == (0, 999)
-    assert np.bincount(numbers % 10) / len(numbers) == pytest.approx(np.full(10, 0.1), abs=0.003)
-
-
-def test_no_pair_comes_twice_in_either_order():
-    a, b, _, _ = questions()
-    assert len({tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)}) == len(a) == 20_000
-
-
-def test_of_equal_pairs_the_first_drawn_stays_as_and_where_it_is(monkeypatch):
-    drawn = iter([[3, 9, 4], [4, 0, 3], [4, 5, 0], [3, 5, 9]])
-    monkeypatch.setattr(addition, "draw_numbers", lambda *_: np.array(next(drawn)))
-    a, b = addition.draw_pairs(3, 1, np.random.default_rng(0))
-    assert (a.tolist(), b.tolist()) == ([3, 9, 5], [4, 0, 5])
-
-
-def test_all_questions_there_are_can_be_had_and_no_more(rng):
-    a, b = addition.draw_pairs(55, 1, rng)
-    assert {tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)} == {
-        (low, high) for high in range(10) for low in range(high + 1)
-    }
-    with pytest.raises(ValueError, match="56 is more than the 55 distinct questions with --digits 1"):
-        addition.draw_pairs(56, 1, rng)
-
-
-@pytest.mark.parametrize("reverse", [True, False])
-@pytest.mark.parametrize("digits", [1, 3, 18])
-def test_questions_and_answers_are_written_as_in_keras(digits, reverse):
-    a, b, x, y = questions(50, digits, reverse)
-    assert (x.dtype, y.dtype, x.shape, y.shape) == (np.uint8, np.uint8, (50, 2 * digits + 1), (50, digits + 1))
-    for i in range(50):
-        question = f"{a[i]}+{b[i]}".ljust(2 * digits + 1)
-        assert addition.decode(x[i]) == (question[::-1] if reverse else question)
-        assert addition.decode(y[i]) == str(a[i] + b[i]).ljust(digits + 1)
-
-
-def test_a_fifth_of_the_answers_is_padding():
-    _, _, _, y = questions(50_000)
-    assert (y == addition.BLANK).mean() == pytest.approx(0.216, abs=0.003)
-
-
-def test_fifty_thousand_samples_take_no_time():
-    start = time.perf_counter()
-    questions(50_000)
-    assert time.perf_counter() - start < 1
+RECIPES = [*addition.RECIPES]
 
 
 # -- model and run ------------------------------------------------------------
 
 
-def test_the_network_is_that_of_the_example():
-    model = addition.build(digits=3, hidden=128, depth=1)
+def test_the_network_of_the_keras_recipe_is_that_of_the_example():
+    model = addition.repeating(digits=3, hidden=128, depth=1)
     assert model.count_params() == 72_192 + 131_584 + 1_548
     assert model.output_shape == (None, 4, 12)
-    assert addition.build(digits=3, hidden=128, depth=3).count_params() == 205_324 + 2 * 131_584
+    assert addition.repeating(digits=3, hidden=128, depth=3).count_params() == 205_324 + 2 * 131_584
 
 
+def test_the_network_of_the_fast_recipe_has_an_encoder_and_a_decoder():
+    for depth, layers in ((1, ["LSTM"]), (3, ["LSTM"] * 3)):
+        model = addition.forced(digits=3, hidden=8, depth=depth)
+        names = [type(layer).__name__ for layer in model.layers]
+        assert names == [*layers, "Handover", *layers, "Dense"]
+        assert (model.input_shape, model.output_shape) == ((None, 7, 12), (None, 4, 12))
+
+
+def test_a_tenth_of_the_updates_warms_up_and_the_last_ends_the_cosine():
+    optimizer = addition.warmed_nadam(0.5, 100)
+    config = optimizer.get_config()
+    assert (config["learning_rate"]["class_name"], config["global_clipnorm"]) == ("CosineDecay", 1.0)
+    rates = []
+    for step in (0, 5, 10, 55, 100):
+        optimizer.iterations = step
+        rates.append(optimizer.learning_rate)
+    assert rates == pytest.approx([0, 0.25, 0.5, 0.25, 0])
+    for updates in (1, 2, 5):
+        assert addition.warmed_nadam(0.5, updates).learning_rate == 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("cell", "layer"), [("gru", "GRU"), ("rnn", "SimpleRNN")])
-def test_another_cell(tmp_path, cell, layer):
-    assert addition.main([*SMALL, "--cell", cell, "--target", "0", "--quiet", "--out", str(tmp_path)]) == 0
+def test_another_cell(tmp_path, recipe, cell, layer):
+    settings = ["--recipe", recipe, "--cell", cell, "--target", "0", "--quiet", "--out", str(tmp_path)]
+    assert addition.main([*SMALL, *settings]) == 0
     model = pyrnn.load_model(tmp_path / "model.safetensors")
     assert [type(each).__name__ for each in model.layers].count(layer) == 2
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A whole run by default rules, small: where it went, and what fit and the exam were given."""
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_recipe_and_its_settings_are_in_the_help(recipe, capsys):
+    with pytest.raises(SystemExit):
+        addition.main(["--recipe", recipe, "--help"])
+    shown = capsys.readouterr().out
+    for value in addition.RECIPES[recipe].defaults.values():
+        assert f"(default: {value})" in shown
+
+
+def test_what_is_given_wins_over_the_recipe():
+    args = addition.settings(["--hidden", "7", "--recipe", "keras", "--lr", "0.5"])
+    assert (args.hidden, args.lr, args.batch, args.epochs) == (7, 0.5, 128, 60)
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def run(request, tmp_path_factory):
+    """A whole run by default rules, small: its arguments, where it went, and what fit and the exam were given."""
     out = tmp_path_factory.mktemp("addition")
+    arguments = [*SMALL, "--recipe", request.param, "--target", "0", "--quiet"]
     given = {}
     fit = pyrnn.Sequential.fit
 
@@ -109,37 +81,56 @@ def run(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyrnn.Sequential, "fit", spy)
-        assert addition.main([*SMALL, "--target", "0", "--quiet", "--out", str(out)]) == 0
-    return out, given
+        assert addition.main([*arguments, "--out", str(out)]) == 0
+    return arguments, out, given
 
 
 def test_the_last_tenth_is_held_out_after_one_shuffle(run):
-    _, given = run
+    arguments, _, given = run
     x_val, y_val = given["validation_data"]
     assert (len(given["x"]), len(x_val)) == (50, 5)
     rng = np.random.default_rng(0)
-    a, b = addition.draw_pairs(55, 1, rng)
-    x, y = addition.encode(a, b, 1, True)
+    a, b = sums.draw_pairs(55, 1, rng)
+    x, y = sums.Layout(1, columns="fast" in arguments, reverse=True).encode(a, b)
     order = rng.permutation(55)
     np.testing.assert_array_equal(np.concatenate([given["x"], x_val]), x[order])
     np.testing.assert_array_equal(np.concatenate([given["y"], y_val]), y[order])
 
 
 def test_metrics_tell_the_accuracy_per_character_and_the_exact_match(run):
-    out, given = run
+    arguments, out, given = run
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
-    names = {"epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy", "exact"}
-    assert all(set(row) == names for row in rows)
+    names = {"epoch", "seconds", "loss", "val_loss", "per_character", "exact"}
+    assert all(set(row) == names | ({"accuracy", "val_accuracy"} if "keras" in arguments else set()) for row in rows)
     x_val, y_val = given["validation_data"]
-    right = pyrnn.load_model(out / "model.safetensors").predict(x_val, verbose=0).argmax(-1) == y_val
-    assert rows[-1]["val_accuracy"] == pytest.approx(right.mean())
+    model = pyrnn.load_model(out / "model.safetensors")
+    if "keras" in arguments:
+        right = model.predict(x_val, verbose=0).argmax(-1) == y_val
+        assert rows[-1]["val_accuracy"] == pytest.approx(right.mean())
+    else:  # what it writes by itself, not after the true symbols
+        right = model.decode(x_val, 2) == y_val
+    assert rows[-1]["per_character"] == pytest.approx(right.mean())
     assert rows[-1]["exact"] == pytest.approx(right.all(axis=1).mean())
 
 
+def test_the_configuration_tells_the_recipe_and_the_optimizer(run):
+    arguments, out, _ = run
+    config = json.loads((out / "config.json").read_text())
+    recipe = arguments[arguments.index("--recipe") + 1]
+    assert (config["arguments"]["recipe"], config["columns"]) == (recipe, recipe == "fast")
+    optimizer = config["optimizer"]
+    if recipe == "keras":
+        assert (optimizer["class_name"], optimizer["config"]["learning_rate"]) == ("Adam", 0.001)
+    else:
+        schedule = optimizer["config"]["learning_rate"]["config"]
+        assert optimizer["class_name"] == "Nadam"
+        assert (schedule["warmup_steps"], schedule["decay_steps"]) == (1, 13)  # 7 updates an epoch
+
+
 def test_same_seed_same_bits(run, tmp_path):
-    out, _ = run
-    assert addition.main([*SMALL, "--target", "0", "--quiet", "--out", str(tmp_path)]) == 0
+    arguments, out, _ = run
+    assert addition.main([*arguments, "--out", str(tmp_path)]) == 0
     for first, again in zip(
         pyrnn.load_model(out / "model.safetensors").get_weights(),
         pyrnn.load_model(tmp_path / "model.safetensors").get_weights(),
@@ -148,9 +139,10 @@ def test_same_seed_same_bits(run, tmp_path):
         np.testing.assert_array_equal(first, again)
 
 
-def test_ten_questions_are_shown_as_in_the_tutorial(tmp_path, capsys):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_ten_questions_are_shown_as_in_the_tutorial(recipe, tmp_path, capsys):
     samples = ["--digits", "2", "--samples", "300", "--hidden", "8", "--epochs", "1", "--target", "0"]
-    assert addition.main([*samples, "--out", str(tmp_path)]) == 0
+    assert addition.main([*samples, "--recipe", recipe, "--out", str(tmp_path)]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Q")]
     assert len(shown) == len(set(shown)) == 10
     for line in shown:
@@ -162,19 +154,14 @@ def test_ten_questions_are_shown_as_in_the_tutorial(tmp_path, capsys):
         assert verdict == ("☑" if guess == answer else "☒")
 
 
-class Oracle(pyrnn.Sequential):
+def oracle(model, questions, steps):
     """Knows how to add, by reading the question."""
-
-    def predict(self, x, **_):
-        out = np.zeros((len(x), 2, 12))
-        for row, ids in zip(out, x, strict=True):
-            answer = str(sum(map(int, addition.decode(ids)[::-1].split("+")))).ljust(2)
-            row[range(2), [addition.SYMBOLS.index(symbol) for symbol in answer]] = 1
-        return out
+    texts = (str(sum(map(int, sums.decode(ids)[::-1].split("+"))))[::-1].ljust(steps) for ids in questions)
+    return np.array([[sums.SYMBOLS.index(symbol) for symbol in text] for text in texts])
 
 
 def test_training_stops_at_the_target(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pyrnn, "Sequential", Oracle)
+    monkeypatch.setattr(addition, "answer", oracle)
     assert addition.main([*SMALL, "--epochs", "50", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "☑" in out and "☒" not in out
@@ -195,3 +182,129 @@ def test_more_samples_than_questions_are_refused(tmp_path, capsys):
     assert (
         capsys.readouterr().err == "addition: --samples 5051 is more than the 5050 distinct questions with --digits 2\n"
     )
+
+
+# -- carries --------------------------------------------------------------------
+
+
+def test_the_table_of_carries_has_a_row_for_each_number_of_them():
+    right = np.array([[True, True, True], [False, True, True], [True, True, True], [False, False, False]])
+    table = Table(np.array([2, 0, 0, 2]), right)
+    assert table.rows == [
+        {"carries": 0, "sums": 2, "exact": 0.5, "per_character": pytest.approx(5 / 6)},
+        {"carries": 2, "sums": 2, "exact": 0.5, "per_character": 0.5},
+    ]
+
+
+def test_a_run_prints_and_keeps_the_table_of_carries(tmp_path, capsys):
+    samples = ["--digits", "2", "--samples", "300", "--hidden", "8", "--epochs", "1", "--target", "0"]
+    assert addition.main([*samples, "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("carries    sums  exact match  accuracy per character")
+    rows = json.loads((tmp_path / "carries.json").read_text())
+    assert [row["carries"] for row in rows] == [0, 1, 2]
+    assert sum(row["sums"] for row in rows) == 30
+    printed = [line.split() for line in lines[first + 1 : first + 4]]
+    assert printed == [
+        [str(row["carries"]), str(row["sums"]), f"{row['exact']:.4f}", f"{row['per_character']:.4f}"] for row in rows
+    ]
+    last = json.loads((tmp_path / "metrics.jsonl").read_text())
+    for name in ("exact", "per_character"):
+        assert sum(row[name] * row["sums"] for row in rows) / 30 == pytest.approx(last[name])
+
+
+def test_the_picture_of_carries(tmp_path):
+    pytest.importorskip("matplotlib")
+    Table(np.array([0, 1, 0]), np.array([[True], [False], [True]])).write(tmp_path)
+    assert (tmp_path / "carries.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -- questions to a trained network ---------------------------------------------
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_questions_are_answered_with_a_verdict(run, right, capsys, monkeypatch):
+    arguments, out, _ = run
+    _, truths = sums.Layout(1, "fast" in arguments, True).encode(np.array([3, 9]), np.array([4, 9]))
+    wrong = np.where(truths == sums.ZERO + 8, sums.ZERO + 6, truths)  # 18 is 16
+    monkeypatch.setattr(addition, "answer", lambda *_: truths if right else wrong)
+    assert addition.main(["--ask", "3+4", " 09 + 9 ", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["3+4 = 7 ☑", "9+9 = 18 ☑" if right else "9+9 = 16 ☒ is 18"]
+
+
+def test_the_trained_network_answers(run, tmp_path, monkeypatch, capsys):
+    arguments, out, _ = run
+    monkeypatch.chdir(tmp_path)
+    file = out / "model.safetensors"
+    assert addition.main(["--ask", "3+4", "--model", str(file)]) == 0
+    layout = sums.Layout(1, "fast" in arguments, True)
+    questions, _ = layout.encode(np.array([3]), np.array([4]))
+    model = pyrnn.load_model(file)
+    ids = model.decode(questions, 2) if "fast" in arguments else model.predict(questions, verbose=0).argmax(-1)
+    assert capsys.readouterr().out.startswith(f"3+4 = {sums.decode(layout.read_answers(ids)[0]).strip()} ")
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("3-4", "--ask '3-4' is not a sum of two whole numbers such as 535+61"),
+        ("3+44", "--ask '3+44' has a number of more than 1 digit, all that this network can read"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(run, question, message, capsys):
+    _, out, _ = run
+    assert addition.main(["--ask", "1+1", question, "--out", str(out)]) == 1
+    assert capsys.readouterr() == ("", f"addition: {message}\n")
+
+
+def test_a_missing_network_is_one_sentence(run, tmp_path, capsys):
+    _, out, _ = run
+    for left in ("nothing", "no config.json"):
+        if left != "nothing":
+            (tmp_path / "model.safetensors").write_bytes((out / "model.safetensors").read_bytes())
+        missing = tmp_path / ("model.safetensors" if left == "nothing" else "config.json")
+        assert addition.main(["--ask", "1+1", "--out", str(tmp_path)]) == 1
+        assert capsys.readouterr().err == (
+            f"addition: no trained network: {missing} is missing; "
+            "--out or --model names another, and python -m tasks.addition trains one\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "model.safetensors cannot be read: "),
+        ("[]", "config.json is not that of an addition run"),
+        ("{}", "config.json is not that of an addition run"),
+        (
+            '{"arguments": {"digits": 2, "reverse": true, "recipe": "fast"}}',
+            "model.safetensors is not the network that ",
+        ),
+        ('{"arguments": {"digits": 1, "reverse": true, "recipe": "other"}}', "config.json is not that of an addition"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_one_sentence(run, config, message, tmp_path, capsys):
+    _, out, _ = run
+    (tmp_path / "model.safetensors").write_bytes((out / "model.safetensors").read_bytes())
+    (tmp_path / "config.json").write_text(config)
+    assert addition.main(["--ask", "1+1", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "m.safetensors"], "argument --model: is for --ask only"),
+        (["--ask", "1+1", "--epochs", "4"], "argument --epochs: is for training, not for --ask"),
+        (["--ask", "1+1", "--recipe", "fast"], "argument --recipe: is for training, not for --ask"),
+        (["--ask"], "argument --ask: expected at least one argument"),
+        (["--recipe"], "argument --recipe: expected one argument"),
+        (["--recipe", "slow"], "argument --recipe: invalid choice: 'slow'"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        addition.main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]

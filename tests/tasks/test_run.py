@@ -79,8 +79,11 @@ COMMON = {"cell": "lstm", "hidden": 128, "layers": 1, "batch": 128, "seed": 0, "
 
 
 def test_defaults_of_addition():
-    own = {"digits": 3, "samples": 50_000, "epochs": 60, "lr": 0.001, "reverse": True, "target": 0.99}
-    assert vars(addition.settings([])) == {**COMMON, **own, "out": Path("runs/addition")}
+    data = {"digits": 3, "samples": 50_000, "reverse": True, "target": 0.99, "ask": None, "model": None}
+    fast = {"recipe": "fast", "hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02}
+    keras = {"recipe": "keras", "hidden": 128, "batch": 128, "epochs": 60, "lr": 0.001}
+    for arguments, own in (([], fast), (["--recipe", "keras"], keras)):
+        assert vars(addition.settings(arguments)) == {**COMMON, **data, **own, "out": Path("runs/addition")}
 
 
 def test_defaults_of_textgen():
@@ -107,7 +110,7 @@ def test_defaults_of_forecast():
     assert {name: read[name] for name in csv} == csv
 
 
-@pytest.mark.parametrize(("task", "hidden"), [(addition, 128), (textgen, 128), (forecast, 32)])
+@pytest.mark.parametrize(("task", "hidden"), [(addition, 64), (textgen, 128), (forecast, 32)])
 def test_help_shows_defaults_and_how_it_was_called(task, hidden, capsys):
     with pytest.raises(SystemExit) as ended:
         task.main(["--help"])
