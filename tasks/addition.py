@@ -1,20 +1,21 @@
 """A network learns to add, reading and writing one character at a time.
 
-An encoder reads a question such as `535+ 61`, and from the state in which it ends a decoder writes `596`. By the recipe `fast`
-the sums stand in columns as on paper, the units are written first, and the decoder reads what stands in the places before
-(`pyrnn.Seq2Seq`). `--recipe keras` is Keras' addition example: sums in a line, and the last state repeated once per character of
-the answer. Both have LSTMs, or with `--cell` GRUs or simple RNNs.
+An encoder reads a question such as `535+ 61`, and from the state in which it ends a decoder writes `596`. By the recipe
+`fast` the sums stand in columns as on paper, the units are written first, and the decoder reads what it wrote before
+(`pyrnn.Seq2Seq`). `--recipe keras` is Keras' addition example: sums in a line, and the last state repeated once per
+character of the answer. Both have LSTMs, or with `--cell` GRUs or simple RNNs.
 
     python -m tasks.addition
     python -m tasks.addition --ask 535+61 999+1
     python -m tasks.addition --recipe keras
-    python -m tasks.addition --digits 5 --hidden 128
+    python -m tasks.addition --digits 5
 
 Letters: N questions; ids are places in sums.SYMBOLS.
 """
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from .sums import Ids, Layout, Numbers
 
 CLIP = 1.0  # of the gradient, which lets the rate be high
 WARM_UP = 0.1  # of all updates
+UPDATES, MOST_EPOCHS = 2800, 60  # of the recipe fast, for 3 digits
 TO_ASK = ("ask", "model", "out", "threads")
 
 # -- recipes ------------------------------------------------------------------
@@ -97,7 +99,10 @@ RECIPES = {
 def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
     options.set_defaults(**RECIPES[_recipe_named(argv)].defaults, ask=None, model=None)
-    recipe = "fast: in columns, units first, teacher forcing, Nadam; keras: Keras' example (--help beside it shows its defaults)"
+    recipe = (
+        "fast: sums in columns, units first, teacher forcing, Nadam; its units and epochs grow with --digits above 3; "
+        "keras: Keras' example, whose defaults `--recipe keras --help` shows"
+    )
     options.add_argument("--recipe", choices=RECIPES, default="fast", help=recipe)
     share = _options.real("a number from 0 to 1", lambda number: 0 <= number <= 1)
     data = options.add_argument_group("questions")
@@ -105,18 +110,32 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     data.add_argument("--samples", type=_options.whole(10), default=50_000, metavar="N", help="a tenth is held out")
     data.add_argument("--reverse", action=argparse.BooleanOptionalAction, default=True, help="read questions backwards")
     data.add_argument("--target", type=share, default=0.99, metavar="SHARE", help="exact match to stop at; 0 is never")
-    trained = options.add_argument_group("a trained network, instead of training one")
+    asking = options.add_argument_group("a trained network, instead of training one")
     asked = "sums such as 535+61 to answer"
-    trained.add_argument("--ask", nargs="+", metavar="SUM", default=argparse.SUPPRESS, help=asked)
+    asking.add_argument("--ask", nargs="+", metavar="SUM", default=argparse.SUPPRESS, help=asked)
     model = "that is asked (default: model.safetensors in --out), beside its config.json"
-    trained.add_argument("--model", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=model)
-    args = options.parse_args(argv)
+    asking.add_argument("--model", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=model)
+    args, given = options.parse_args(argv), _given(options, argv)
     if args.model is not None and args.ask is None:
         options.error("argument --model: is for --ask only")
     if args.ask is not None:
-        for name in sorted(_given(options, argv) - set(TO_ASK)):
+        for name in sorted(given - set(TO_ASK)):
             options.error(f"argument --{name}: is for training, not for --ask")
+    for name, value in _by_size(args, given).items():
+        if name not in given:
+            setattr(args, name, value)
     return args
+
+
+def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int]:
+    """Defaults that depend on how many digits and samples there are."""
+    samples = args.samples if "samples" in given else min(args.samples, sums.distinct_questions(args.digits))
+    if args.recipe != "fast":
+        return {"samples": samples}
+    more = max(0, args.digits - 3)
+    updates = UPDATES * 2 ** min(more, 3)
+    epochs = min(MOST_EPOCHS, math.ceil(updates / math.ceil((samples - samples // 10) / args.batch)))
+    return {"samples": samples, "hidden": min(64 + 32 * more, 256), "epochs": epochs}
 
 
 def _recipe_named(argv: list[str] | None) -> str:
@@ -128,14 +147,10 @@ def _recipe_named(argv: list[str] | None) -> str:
 
 
 def _given(options: argparse.ArgumentParser, argv: list[str] | None) -> set[str]:
-    """The names of the options that are on the command line."""
+    """The names of the options that are on the command line: argparse leaves to the others what a namespace has."""
     unset = object()
-    names = vars(options.parse_args([]))
-    return {
-        name
-        for name, value in vars(options.parse_args(argv, argparse.Namespace(**dict.fromkeys(names, unset)))).items()
-        if value is not unset
-    }
+    blank = argparse.Namespace(**dict.fromkeys(vars(options.parse_args([])), unset))
+    return {name for name, value in vars(options.parse_args(argv, blank)).items() if value is not unset}
 
 
 # -- answers ------------------------------------------------------------------

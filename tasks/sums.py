@@ -1,8 +1,8 @@
 """Sums as people write them, and the same in the symbols that a network reads and writes.
 
-In a line, as Keras' addition example has it: `53+27  ` and `80  `, blanks behind. Or in columns, as one adds on paper: `53+ 27`
-and ` 80`, blanks before, so that a place is always the same power of ten; of the answer the units are written first, as that is
-where the carries come from.
+In a line, as Keras' addition example has it: `53+27  ` and `80  `, blanks behind. Or in columns, as one adds on paper:
+` 53+ 27` and `  80`, blanks before, so that a place is always the same power of ten; of the answer the units are written
+first, as that is where the carries come from.
 
 Letters: N questions, D digits of a number at most; ids are places in SYMBOLS.
 """

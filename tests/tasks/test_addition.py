@@ -53,6 +53,27 @@ def test_another_cell(tmp_path, recipe, cell, layer):
     assert [type(each).__name__ for each in model.layers].count(layer) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "samples", "hidden", "epochs"),
+    [
+        ([], 50_000, 64, 4),
+        (["--digits", "1"], 55, 64, 60),
+        (["--digits", "2"], 5050, 64, 39),
+        (["--digits", "4"], 50_000, 96, 8),
+        (["--digits", "5"], 50_000, 128, 16),
+        (["--digits", "12"], 50_000, 256, 32),
+        (["--digits", "5", "--hidden", "300", "--epochs", "3"], 50_000, 300, 3),
+        (["--samples", "5000"], 5000, 64, 40),
+        (["--batch", "128"], 50_000, 64, 8),
+        (["--digits", "2", "--recipe", "keras"], 5050, 128, 60),
+        (["--digits", "5", "--recipe", "keras"], 50_000, 128, 60),
+    ],
+)
+def test_defaults_go_by_the_size_of_the_sums(arguments, samples, hidden, epochs):
+    args = addition.settings(arguments)
+    assert (args.samples, args.hidden, args.epochs) == (samples, hidden, epochs)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_recipe_and_its_settings_are_in_the_help(recipe, capsys):
     with pytest.raises(SystemExit):
