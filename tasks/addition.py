@@ -35,6 +35,9 @@ from .sums import Ids, Layout, Numbers
 CLIP = 1.0  # of the gradient, which lets the rate be high
 WARM_UP = 0.1  # of all updates
 UPDATES, MOST_EPOCHS = 2800, 60  # of the recipe fast, for 3 digits
+ALONE = (
+    96  # units up to which threads that wait for each other cost more on a busy machine than they win on a quiet one
+)
 TO_ASK = ("ask", "model", "out", "threads")
 
 # -- recipes ------------------------------------------------------------------
@@ -82,7 +85,7 @@ def warmed_nadam(rate: float, updates: int) -> optimizers.Optimizer:
 
 
 RECIPES = {
-    "fast": Recipe(True, forced, warmed_nadam, [], {"hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02}),
+    "fast": Recipe(True, forced, warmed_nadam, [], {"hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02, "threads": 1}),
     "keras": Recipe(
         False,
         repeating,
@@ -135,7 +138,8 @@ def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int]:
     more = max(0, args.digits - 3)
     updates = UPDATES * 2 ** min(more, 3)
     epochs = min(MOST_EPOCHS, math.ceil(updates / math.ceil((samples - samples // 10) / args.batch)))
-    return {"samples": samples, "hidden": min(64 + 32 * more, 256), "epochs": epochs}
+    hidden = args.hidden if "hidden" in given else min(64 + 32 * more, 256)
+    return {"samples": samples, "hidden": hidden, "epochs": epochs, "threads": 1 if hidden <= ALONE else 0}
 
 
 def _recipe_named(argv: list[str] | None) -> str:

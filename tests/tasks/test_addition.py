@@ -74,6 +74,11 @@ def test_defaults_go_by_the_size_of_the_sums(arguments, samples, hidden, epochs)
     assert (args.samples, args.hidden, args.epochs) == (samples, hidden, epochs)
 
 
+def test_small_networks_of_the_fast_recipe_train_on_one_thread_unless_told():
+    for arguments, threads in (([], 1), (["--hidden", "97"], 0), (["--threads", "2"], 2), (["--recipe", "keras"], 0)):
+        assert addition.settings(arguments).threads == threads
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_recipe_and_its_settings_are_in_the_help(recipe, capsys):
     with pytest.raises(SystemExit):

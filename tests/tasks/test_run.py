@@ -80,7 +80,7 @@ COMMON = {"cell": "lstm", "hidden": 128, "layers": 1, "batch": 128, "seed": 0, "
 
 def test_defaults_of_addition():
     data = {"digits": 3, "samples": 50_000, "reverse": True, "target": 0.99, "ask": None, "model": None}
-    fast = {"recipe": "fast", "hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02}
+    fast = {"recipe": "fast", "hidden": 64, "batch": 64, "epochs": 4, "lr": 0.02, "threads": 1}
     keras = {"recipe": "keras", "hidden": 128, "batch": 128, "epochs": 60, "lr": 0.001}
     for arguments, own in (([], fast), (["--recipe", "keras"], keras)):
         assert vars(addition.settings(arguments)) == {**COMMON, **data, **own, "out": Path("runs/addition")}
