@@ -33,7 +33,7 @@ from ._run import Run
 from .sums import Ids, Layout, Numbers
 
 CLIP = 1.0  # of the gradient, which lets the rate be high
-WARM_UP = 0.1  # of all updates
+WARM_UP = 300  # updates, but a tenth of all at most
 UPDATES, MOST_EPOCHS = 2800, 60  # of the recipe fast, for 3 digits
 ALONE = (
     96  # units up to which threads that wait for each other cost more on a busy machine than they win on a quiet one
@@ -79,7 +79,7 @@ def forced(digits: int, hidden: int, depth: int, cell: _options.Cell = layers.LS
 
 def warmed_nadam(rate: float, updates: int) -> optimizers.Optimizer:
     """Nadam, its rate up in a line and down along half a cosine to nothing at the last update."""
-    rise = max(1, round(WARM_UP * updates))
+    rise = max(1, min(WARM_UP, round(0.1 * updates)))
     schedule = schedules.CosineDecay(0.0, max(1, updates - rise), warmup_target=rate, warmup_steps=rise)
     return optimizers.Nadam(schedule, global_clipnorm=CLIP)
 
@@ -103,7 +103,7 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
     options.set_defaults(**RECIPES[_recipe_named(argv)].defaults, ask=None, model=None)
     recipe = (
-        "fast: sums in columns, units first, teacher forcing, Nadam; its units and epochs grow with --digits above 3; "
+        "fast: sums in columns, units first, teacher forcing, Nadam; its units and epochs grow with --digits above 3, its rate falls with the units; "
         "keras: Keras' example, whose defaults `--recipe keras --help` shows"
     )
     options.add_argument("--recipe", choices=RECIPES, default="fast", help=recipe)
@@ -130,8 +130,8 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int]:
-    """Defaults that depend on how many digits and samples there are."""
+def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int | float]:
+    """Defaults that depend on how many digits, samples and units there are."""
     samples = args.samples if "samples" in given else min(args.samples, sums.distinct_questions(args.digits))
     if args.recipe != "fast":
         return {"samples": samples}
@@ -139,7 +139,8 @@ def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int]:
     updates = UPDATES * 2 ** min(more, 3)
     epochs = min(MOST_EPOCHS, math.ceil(updates / math.ceil((samples - samples // 10) / args.batch)))
     hidden = args.hidden if "hidden" in given else min(64 + 32 * more, 256)
-    return {"samples": samples, "hidden": hidden, "epochs": epochs, "threads": 1 if hidden <= ALONE else 0}
+    rate = round(0.02 * math.sqrt(64 / hidden), 4)
+    return {"samples": samples, "hidden": hidden, "epochs": epochs, "lr": rate, "threads": int(hidden <= ALONE)}
 
 
 def _recipe_named(argv: list[str] | None) -> str:

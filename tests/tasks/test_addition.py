@@ -31,7 +31,7 @@ def test_the_network_of_the_fast_recipe_has_an_encoder_and_a_decoder():
         assert (model.input_shape, model.output_shape) == ((None, 7, 12), (None, 4, 12))
 
 
-def test_a_tenth_of_the_updates_warms_up_and_the_last_ends_the_cosine():
+def test_at_most_a_tenth_of_the_updates_warms_up_and_the_last_ends_the_cosine():
     optimizer = addition.warmed_nadam(0.5, 100)
     config = optimizer.get_config()
     assert (config["learning_rate"]["class_name"], config["global_clipnorm"]) == ("CosineDecay", 1.0)
@@ -40,6 +40,8 @@ def test_a_tenth_of_the_updates_warms_up_and_the_last_ends_the_cosine():
         optimizer.iterations = step
         rates.append(optimizer.learning_rate)
     assert rates == pytest.approx([0, 0.25, 0.5, 0.25, 0])
+    schedule = addition.warmed_nadam(0.5, 10_000).get_config()["learning_rate"]["config"]
+    assert (schedule["warmup_steps"], schedule["decay_steps"]) == (300, 9_700)
     for updates in (1, 2, 5):
         assert addition.warmed_nadam(0.5, updates).learning_rate == 0
 
@@ -72,6 +74,12 @@ def test_another_cell(tmp_path, recipe, cell, layer):
 def test_defaults_go_by_the_size_of_the_sums(arguments, samples, hidden, epochs):
     args = addition.settings(arguments)
     assert (args.samples, args.hidden, args.epochs) == (samples, hidden, epochs)
+
+
+def test_the_rate_of_the_fast_recipe_falls_with_the_root_of_the_units():
+    for arguments, rate in (([], 0.02), (["--hidden", "256"], 0.01), (["--digits", "5"], 0.0141), (["--lr", "1"], 1)):
+        assert addition.settings(arguments).lr == rate
+    assert addition.settings(["--recipe", "keras", "--hidden", "256"]).lr == 0.001
 
 
 def test_small_networks_of_the_fast_recipe_train_on_one_thread_unless_told():
