@@ -41,7 +41,7 @@ class Table:
     def write(self, folder: Path) -> None:
         """carries.json, and carries.png if matplotlib is there to draw it."""
         (folder / "carries.json").write_text(json.dumps(self.rows, indent=2) + "\n", encoding="utf-8")
-        figure = new_figure("carries.png", 6, 4)
+        figure = new_figure("carries.png", max(6, 1 + 1.1 * len(self.rows)), 4)
         if figure is None:
             return
         axes = figure.subplots()

@@ -202,7 +202,7 @@ def ask(args: argparse.Namespace) -> int:
     guesses = answer(model, questions, truths.shape[1])
     for (one, other), guess, truth in zip(pairs, guesses, truths, strict=True):
         right = bool((guess == truth).all())
-        note = "" if right else f" is {one + other}"
+        note = "" if right else f" it is {one + other}"
         shown = sums.decode(layout.read_answers(guess[None])[0]).strip()
         print(f"{one}+{other} = {shown} {_console.verdict(right, sys.stdout)}{note}")
     return 0

@@ -263,7 +263,7 @@ def test_questions_are_answered_with_a_verdict(run, right, capsys, monkeypatch):
     wrong = np.where(truths == sums.ZERO + 8, sums.ZERO + 6, truths)  # 18 is 16
     monkeypatch.setattr(addition, "answer", lambda *_: truths if right else wrong)
     assert addition.main(["--ask", "3+4", " 09 + 9 ", "--out", str(out)]) == 0
-    assert capsys.readouterr().out.splitlines() == ["3+4 = 7 ☑", "9+9 = 18 ☑" if right else "9+9 = 16 ☒ is 18"]
+    assert capsys.readouterr().out.splitlines() == ["3+4 = 7 ☑", "9+9 = 18 ☑" if right else "9+9 = 16 ☒ it is 18"]
 
 
 def test_the_trained_network_answers(run, tmp_path, monkeypatch, capsys):
