@@ -92,9 +92,10 @@ def test_output_is_that_of_the_parts(cell, options, bidirectional, ragged, rng):
 @cells
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_gradients(cell, options, bidirectional, ragged, rng):
+@pytest.mark.parametrize("units", [7, 16])
+def test_gradients(cell, options, bidirectional, ragged, units, rng):
     """By differences: an update at rate 1 moves every weight by its gradient."""
-    model = model_of(cell, options, bidirectional)
+    model = model_of(cell, options, bidirectional, units=units)
     x, y = rng.normal(size=(6, 5, 3)), rng.integers(0, V, (6, 4))
     lengths = np.array([5, 1, 3, 0, 2, 5]) if ragged else None
     before = model.get_weights()
