@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pyrnn
@@ -61,6 +61,14 @@ def character(text: str) -> str:
     if len(text) != 1 or text in '"\r\n':
         raise argparse.ArgumentTypeError(f"must be one character, or \\t for a tab, got {text!r}")
     return text
+
+
+def recipe_named(argv: list[str] | None, known: Collection[str], default: str) -> str:
+    """The --recipe on the command line, whose defaults are the other options'; what is wrong, argparse says later."""
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--recipe", nargs="?")
+    name = first.parse_known_args(argv)[0].recipe
+    return name if name in known else default
 
 
 CELLS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}

@@ -66,8 +66,8 @@ class Run(Callback):
             self.seconds += perf_counter() - self._start
             self._start = None
 
-    def record(self, epoch: int, values: dict[str, float]) -> None:
-        """Keep an epoch, counted from 0 as `fit` does: a line of metrics.jsonl, and the model as it is now."""
+    def record(self, epoch: int, values: dict[str, float], keep: bool = True) -> None:
+        """Keep an epoch, counted from 0 as `fit` does: a line of metrics.jsonl, and with `keep` the model as it is now."""
         self._stop_clock()
         if not math.isfinite(values["loss"]):
             raise RunFailed(f"training diverged in epoch {epoch + 1} (loss {values['loss']}); a smaller --lr may help")
@@ -75,7 +75,8 @@ class Run(Callback):
         self.rows.append(row)
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        self.model.save(self.model_file)
+        if keep:
+            self.model.save(self.model_file)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.draw()

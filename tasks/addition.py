@@ -101,7 +101,7 @@ RECIPES = {
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
-    options.set_defaults(**RECIPES[_recipe_named(argv)].defaults, ask=None, model=None)
+    options.set_defaults(**RECIPES[_options.recipe_named(argv, RECIPES, "fast")].defaults, ask=None, model=None)
     recipe = (
         "fast: sums in columns, units first, teacher forcing, Nadam; its units and epochs grow with --digits above 3, its rate falls with the units; "
         "keras: Keras' example, whose defaults `--recipe keras --help` shows"
@@ -141,14 +141,6 @@ def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int | float
     hidden = args.hidden if "hidden" in given else min(64 + 32 * more, 256)
     rate = round(0.02 * math.sqrt(64 / hidden), 4)
     return {"samples": samples, "hidden": hidden, "epochs": epochs, "lr": rate, "threads": int(hidden <= ALONE)}
-
-
-def _recipe_named(argv: list[str] | None) -> str:
-    """The recipe on the command line, whose defaults are the other options'; what is wrong, argparse says later."""
-    first = argparse.ArgumentParser(add_help=False)
-    first.add_argument("--recipe", nargs="?")
-    name = first.parse_known_args(argv)[0].recipe
-    return name if name in RECIPES else "fast"
 
 
 def _given(options: argparse.ArgumentParser, argv: list[str] | None) -> set[str]:

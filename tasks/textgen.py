@@ -1,7 +1,8 @@
 """A network learns to write, one character at a time, from a text.
 
-An LSTM (with `--cell` a GRU or a simple RNN) reads 40 characters and predicts the next one; what it writes after each epoch
-shows what it has learnt. Data, network and sampling are those of Keras' text generation example (`--recipe keras`).
+An LSTM (with `--cell` a GRU or a simple RNN) predicts each character from those before; what it writes after each epoch shows
+what it has learnt. `--recipe stream` reads the text as parallel streams, of which every character is a target, and carries the
+state on; `--recipe keras` has the data, network and sampling of Keras' text generation example: windows of 40 characters.
 
     python -m tasks.textgen
     python -m tasks.textgen --corpus mybook.txt --hidden 256 --layers 2 --lr 0.003
@@ -12,6 +13,7 @@ Letters: L characters of text, N windows, V symbols.
 import argparse
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +24,35 @@ from pyrnn.text import Vocabulary, generate_batch, windows
 
 from . import _console, _options, corpus
 from ._run import Run
+from ._streams import bits_per_character, optimizer, streams, updates_of
+from ._streams import build as build_stream
 
 Ids = npt.NDArray[np.unsignedinteger]
+
+RECIPES = {"stream": {"batch": 16, "epochs": 6, "lr": 0.02}, "keras": {"batch": 128, "epochs": 20, "lr": 0.01}}
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
     options = _options.parser(f"{__package__}.textgen", "A recurrent network learns to write.", epochs=20, lr=0.01)
+    recipe = _options.recipe_named(argv, RECIPES, "stream")
+    options.set_defaults(**RECIPES[recipe])
     share = _options.real("a number from 0 to less than 1", lambda number: 0 <= number < 1)
     text = options.add_argument_group("text")
     options.set_defaults(corpus=None)  # which is not to be seen in the help
     known = f"{', '.join(corpus.NAMES)} or a UTF-8 file (default: nietzsche, or python-docs where it cannot be had)"
     text.add_argument("--corpus", default=argparse.SUPPRESS, metavar="NAME", help=known)
-    text.add_argument("--recipe", choices=["keras"], default="keras", help="lower case, one window in, RMSprop")
-    text.add_argument("--window", type=_options.whole(1), default=40, metavar="T", help="characters that are read")
-    text.add_argument("--step", type=_options.whole(1), default=3, metavar="N", help="from one window to the next")
+    recipes = "stream: --batch streams, the state carried on, Adam; keras: windows, RMSprop; both in lower case"
+    text.add_argument("--recipe", choices=RECIPES, default="stream", help=recipes)
+    text.add_argument(
+        "--window", type=_options.whole(1), default=40, metavar="T", help="characters of a window or a prompt"
+    )
+    if recipe == "keras":
+        text.add_argument("--step", type=_options.whole(1), default=3, metavar="N", help="from one window to the next")
+    else:
+        text.add_argument(
+            "--chunk", type=_options.whole(1), default=32, metavar="K", help="characters from update to update"
+        )
+        text.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="behind each recurrent layer")
     text.add_argument("--holdout", type=share, default=0.1, metavar="SHARE", help="of the text, to validate")
     samples = options.add_argument_group("samples after each epoch")
     samples.add_argument(
@@ -87,7 +104,11 @@ def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cel
 
 
 class Writer(Run):
-    """After each epoch: bits per character on the held-out text, and what the network writes from a random seed."""
+    """After each epoch: bits per character on the held-out text, and what the network writes from a random seed.
+
+    All are judged alike, by one pass over the text from its beginning (`val_bpc`), windows also by windows (`val_window_bpc`). The
+    model of the fewest bits is kept, of Keras' recipe the last.
+    """
 
     def __init__(
         self,
@@ -104,10 +125,17 @@ class Writer(Run):
         self.rng = np.random.default_rng(args.seed)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._stop_clock()
         values = dict(logs or {})
         if "val_loss" in values:
-            values["val_bpc"] = values["val_loss"] / math.log(2)
-        self.record(epoch, values)
+            values["val_window_bpc"] = values["val_loss"] / math.log(2)
+        if self.settings.holdout:
+            values["val_bpc"] = bits_per_character(
+                self.model, self.ids, int(len(self.ids) * (1 - self.settings.holdout))
+            )
+        best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
+        better = values.get("val_bpc", -math.inf) < best
+        self.record(epoch, values, keep=better or self.settings.recipe == "keras")
         if not self.settings.quiet:
             self.show(epoch)
 
@@ -117,7 +145,13 @@ class Writer(Run):
         print(f"----- Generating text after Epoch: {epoch + 1}")
         diversities, seed = self.settings.diversity, int(self.rng.integers(2**32))
         texts = generate_batch(
-            self.model, self.vocabulary, prompt, self.settings.length, diversities, seed=seed, mode="window"
+            self.model,
+            self.vocabulary,
+            prompt,
+            self.settings.length,
+            diversities,
+            seed=seed,
+            mode="window" if self.settings.recipe == "keras" else "stateful",
         )
         for diversity, text in zip(diversities, texts, strict=True):
             print(f"----- diversity: {diversity:g}")
@@ -127,6 +161,30 @@ class Writer(Run):
 
 
 # -- run ----------------------------------------------------------------------
+
+
+Learning = tuple[pyrnn.Sequential, dict[str, Any]]  # a compiled model, and what its fit is given
+
+
+def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
+    model = build(args.window, symbols, args.hidden, args.layers, _options.CELLS[args.cell])
+    model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = windows(learnt, args.window, args.step)
+    return model, {
+        "x": x,
+        "y": y,
+        "validation_data": windows(held_out, args.window, args.step) if args.holdout else None,
+    }
+
+
+def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
+    if len(learnt) <= args.batch:
+        raise _console.RunFailed(f"the corpus is too short: {len(learnt)} characters for --batch {args.batch} streams")
+    model = build_stream(symbols, args.hidden, args.layers, args.dropout, _options.CELLS[args.cell])
+    updates = updates_of(len(learnt), args.batch, args.chunk, args.epochs)
+    model.compile(optimizer(args.lr, updates), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = streams(learnt, args.batch)
+    return model, {"x": x, "y": y, "shuffle": False, "tbptt": args.chunk}
 
 
 def train(args: argparse.Namespace) -> int:
@@ -139,19 +197,13 @@ def train(args: argparse.Namespace) -> int:
         raise _console.RunFailed(f"there is nothing to learn: the corpus has no other character than {text[0]!r}")
     ids = vocabulary.encode(text)
     learnt, held_out = split(ids, args.holdout, args.window)
-    x, y = windows(learnt, args.window, args.step)
-    validation = windows(held_out, args.window, args.step) if args.holdout else None
-
-    model = build(args.window, len(vocabulary), args.hidden, args.layers, _options.CELLS[args.cell])
-    model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model, data = (by_windows if args.recipe == "keras" else by_streams)(args, learnt, held_out, len(vocabulary))
     writer = Writer(model, args, source, ids, vocabulary)
     try:
         model.fit(
-            x,
-            y,
+            **data,
             batch_size=args.batch,
             epochs=args.epochs,
-            validation_data=validation,
             callbacks=[writer],
             verbose=0 if args.quiet else "auto",
         )
@@ -159,7 +211,8 @@ def train(args: argparse.Namespace) -> int:
         return writer.stopped()
 
     last = writer.rows[-1]
-    held = f", {last['val_bpc']:.4f} bits per character on held-out text" if validation else ""
+    best = min((row["val_bpc"] for row in writer.rows if "val_bpc" in row), default=None)
+    held = "" if best is None else f", at best {best:.4f} bits per character on held-out text"
     print(
         f"loss {last['loss']:.4f} nats{held} "
         f"after epoch {last['epoch']} and {last['seconds']:.1f} s of training; results in {writer.folder}"

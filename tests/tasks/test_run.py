@@ -20,7 +20,20 @@ from tasks import _console, _options, _run, addition, forecast, textgen
 ROOT = Path(__file__).parents[2]
 TASKS = {
     "addition": ["--digits", "2", "--samples", "500", "--hidden", "8"],
-    "textgen": ["--corpus", "python-docs", "--window", "8", "--step", "100", "--hidden", "8", "--length", "20"],
+    "textgen": [
+        "--recipe",
+        "keras",
+        "--corpus",
+        "python-docs",
+        "--window",
+        "8",
+        "--step",
+        "100",
+        "--hidden",
+        "8",
+        "--length",
+        "20",
+    ],
     "forecast": ["--weeks", "8", "--window", "24", "--hidden", "4", "--patience", "1000000"],
 }
 ENDLESS = ["--epochs", "1000000"]
@@ -87,9 +100,11 @@ def test_defaults_of_addition():
 
 
 def test_defaults_of_textgen():
-    data = {"corpus": None, "recipe": "keras", "window": 40, "step": 3, "holdout": 0.1}
-    own = {"epochs": 20, "lr": 0.01, "diversity": [0.2, 0.5, 1.0, 1.2], "length": 400}
-    assert vars(textgen.settings([])) == {**COMMON, **data, **own, "out": Path("runs/textgen")}
+    data = {"corpus": None, "window": 40, "holdout": 0.1, "diversity": [0.2, 0.5, 1.0, 1.2], "length": 400}
+    stream = {"recipe": "stream", "batch": 16, "chunk": 32, "dropout": 0.0, "epochs": 6, "lr": 0.02}
+    keras = {"recipe": "keras", "batch": 128, "step": 3, "epochs": 20, "lr": 0.01}
+    for arguments, own in (([], stream), (["--recipe", "keras"], keras)):
+        assert vars(textgen.settings(arguments)) == {**COMMON, **data, **own, "out": Path("runs/textgen")}
 
 
 def test_defaults_of_forecast():

@@ -9,11 +9,11 @@ import pytest
 
 import pyrnn
 from pyrnn.text import Vocabulary, windows
-from tasks import corpus, textgen
+from tasks import _streams, corpus, textgen
 from tasks._console import RunFailed
 
 TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
-SMALL = ["--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
+SMALL = ["--recipe", "keras", "--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def test_a_run_tells_the_held_out_loss_in_bits_per_character(book, tmp_path, cap
     out = tmp_path / "out"
     assert textgen.main(["--corpus", str(book), *SMALL, "--quiet", "--out", str(out)]) == 0
     rows = rows_of(out)
-    names = {"epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy", "val_bpc"}
+    names = {"epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy", "val_window_bpc", "val_bpc"}
     assert [row["epoch"] for row in rows] == [1, 2] and all(set(row) == names for row in rows)
-    assert rows[1]["val_bpc"] == pytest.approx(rows[1]["val_loss"] / math.log(2))
+    assert rows[1]["val_window_bpc"] == pytest.approx(rows[1]["val_loss"] / math.log(2))
     assert rows[1]["loss"] < rows[0]["loss"]
 
     text = TEXT.lower()
@@ -183,3 +183,97 @@ def test_a_corpus_of_one_symbol_is_refused(tmp_path, capsys):
     path.write_text("aA" * 100)
     assert textgen.main(["--corpus", str(path), "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err == "textgen: there is nothing to learn: the corpus has no other character than 'a'\n"
+
+
+# -- streams --------------------------------------------------------------------
+
+STREAM = ["--hidden", "12", "--batch", "4", "--chunk", "16", "--epochs", "3", "--length", "15", "--window", "10"]
+
+
+def test_bits_per_character_are_those_of_the_text_read_in_one_piece():
+    ids = np.random.default_rng(1).integers(0, 5, 300).astype(np.uint8)
+    model = _streams.build(5, 8, 2, 0.0, pyrnn.layers.GRU)
+    p = model.predict(ids[None, :-1], verbose=0)[0, np.arange(299), ids[1:]]
+    expected = -np.log2(p.astype(np.float64)[249:]).mean()
+    for chunk in (7, 64, 4096):
+        assert _streams.bits_per_character(model, ids, 250, chunk) == pytest.approx(expected, rel=1e-6)
+
+
+def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert textgen.main(["--corpus", str(book), *STREAM, "--lr", "0.05", "--quiet", "--out", str(out)]) == 0
+    rows = rows_of(out)
+    assert set(rows[0]) == {"epoch", "seconds", "loss", "accuracy", "val_bpc"}
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    text = TEXT.lower()
+    ids = Vocabulary.from_text(text).encode(text)
+    kept = pyrnn.load_model(out / "model.safetensors")
+    best = min(row["val_bpc"] for row in rows)
+    assert _streams.bits_per_character(kept, ids, int(len(ids) * 0.9)) == pytest.approx(best, rel=1e-6)
+    assert f"at best {best:.4f} bits per character" in capsys.readouterr().out
+
+
+def test_a_worse_model_does_not_replace_the_best(book, tmp_path, monkeypatch):
+    bits = iter([3.0, 2.0, 2.5])
+    monkeypatch.setattr(textgen, "bits_per_character", lambda *_: next(bits))
+    saved = []
+    monkeypatch.setattr(pyrnn.Sequential, "save", lambda self, path: saved.append(path))
+    assert textgen.main(["--corpus", str(book), *STREAM, "--quiet", "--out", str(tmp_path)]) == 0
+    assert len(saved) == 2
+
+
+def test_streams_write_samples_from_the_kept_state(book, tmp_path, capsys):
+    arguments = [
+        "--corpus",
+        str(book),
+        *STREAM,
+        "--dropout",
+        "0.2",
+        "--layers",
+        "2",
+        "--epochs",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
+    assert textgen.main(arguments) == 0
+    assert capsys.readouterr().out.count("----- diversity: ") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--step", "3"], "unrecognized arguments: --step 3"),
+        (["--recipe", "keras", "--chunk", "3"], "unrecognized arguments: --chunk 3"),
+    ],
+)
+def test_options_of_the_other_recipe_are_refused(arguments, words, capsys):
+    with pytest.raises(SystemExit):
+        textgen.settings(arguments)
+    assert words in capsys.readouterr().err
+
+
+def test_more_streams_than_characters_are_refused(tmp_path, capsys):
+    path = tmp_path / "short.txt"
+    path.write_text("abcdefghij" * 3)
+    arguments = [
+        "--corpus",
+        str(path),
+        "--window",
+        "2",
+        "--batch",
+        "64",
+        "--holdout",
+        "0",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert textgen.main(arguments) == 1
+    assert "the corpus is too short: 30 characters for --batch 64 streams" in capsys.readouterr().err
+
+
+@pytest.mark.skipif("PYRNN_DATA_DIR" not in os.environ, reason="needs the real corpus")
+def test_an_epoch_of_streams_on_the_real_corpus(tmp_path):
+    out = tmp_path / "out"
+    assert textgen.main(["--epochs", "1", "--quiet", "--out", str(out)]) == 0
+    assert rows_of(out)[0]["val_bpc"] < 2.5
