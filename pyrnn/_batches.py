@@ -61,9 +61,13 @@ class Data(NamedTuple):
         return self.batch_of(self.rows)
 
     def batch_of(self, rows: Array) -> "Batch":
-        state = None if self.state is None else [array[rows] for array in self.state]
         return Batch(
-            fed(self.x, self.spans, state, None, self.second), self.y, self.weights, rows, self.count(rows), len(rows)
+            fed(self.x, self.spans, self._state_of(rows), None, self.second),
+            self.y,
+            self.weights,
+            rows,
+            self.count(rows),
+            len(rows),
         )
 
     @property
@@ -81,8 +85,11 @@ class Data(NamedTuple):
         def of(array: Array | None) -> Array | None:
             return None if array is None else array[rows]
 
-        state = None if self.state is None else [array[rows] for array in self.state]
+        state = self._state_of(rows)
         return Data(self.x[rows], self.y[rows], of(self.weights), of(self.spans), self.by_step, state, of(self.second))
+
+    def _state_of(self, rows: Array | slice) -> list[Array] | None:
+        return None if self.state is None else [array[rows] for array in self.state]
 
     def split(self, share: float) -> tuple["Data", "Data"]:
         """The data without, and with only, the last `share` of their samples."""

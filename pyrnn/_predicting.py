@@ -56,15 +56,27 @@ class Predicting(Adapting):
         size = _batches.checked_batch_size("predict", batch_size, 256)
         adapted, real_steps = self._adapt_x("predict", x, lengths, mask)
         state = self._adapt_state("predict", initial_state, len(adapted))
+        return _alone_or_list(self._shown_answers(progress, adapted, real_steps, state, size))
+
+    def _shown_answers(
+        self,
+        progress: Silent,
+        x: Array,
+        real_steps: Steps | None,
+        given: list[Array] | None,
+        batch_size: int,
+        second: Array | None = None,
+    ) -> list[Array]:
+        """`_answers` of predict, seen in `progress`."""
         try:
-            progress.begin("Predict", len(adapted))
+            progress.begin("Predict", len(x))
             outputs = self._answers(
-                "predict", adapted, real_steps, state, size, lambda done: progress.update(done, None)
+                "predict", x, real_steps, given, batch_size, lambda done: progress.update(done, None), second
             )
             progress.end({})
         finally:
             progress.close()
-        return _alone_or_list(outputs)
+        return outputs
 
     def predict_classes(
         self,

@@ -67,14 +67,13 @@ class States:
     def check_batches(self, owner: str, samples: int, batch_size: int) -> None:
         """Raise ValueError where a stateful layer could not carry its state through all batches of so many samples."""
         rows = min(samples, batch_size)
-        for layer in self._layers:
-            if layer.stateful and samples % rows:
+        for layer in (layer for layer in self._layers if layer.stateful):
+            if samples % rows:
                 raise ValueError(
                     f"{owner}: batches must have equal numbers of rows for the stateful {layer.title}, but {samples}"
                     f" samples leave {samples % rows} for the last of {rows}"
                 )
-            if layer.stateful:
-                self._check_rows(owner, layer, rows)
+            self._check_rows(owner, layer, rows)
 
     @staticmethod
     def _check_rows(owner: str, layer: Layer, rows: int) -> None:
@@ -118,23 +117,29 @@ class ContinuedBatches:
 
 def _chunks(batch: Batch, x: Array, spans: Spans | None, steps: int) -> Iterator[Batch]:
     """Views of a batch, `steps` steps each, of whose rows any has a real step; x, y and weights are not copied."""
-    total = x.shape[1]
-    begins = [
-        first for first in range(0, total, steps) if spans is None or _within(spans, first, steps)[batch.rows, 1].any()
-    ]
-    for first in begins:
-        own = None if spans is None else _within(spans, first, steps)
-        length = min(steps, total - first)
-        count = len(batch.rows) * length if own is None else int(own[batch.rows, 1].sum())
-        weights = batch.weights
+    chunks: list[tuple[int, int, Spans | None]] = []  # the first step, the number of real steps, the rows' spans
+    for first in range(0, x.shape[1], steps):
+        own = None if spans is None else _within(spans[batch.rows], first, steps)
+        count = len(batch.rows) * min(steps, x.shape[1] - first) if own is None else int(own[:, 1].sum())
+        if count:
+            chunks.append((first, count, own))
+    weights = batch.weights
+    for first, count, own in chunks:
         yield Batch(
-            fed(x[:, first : first + steps], own),
+            fed(x[:, first : first + steps], None if own is None else _for_rows(own, batch.rows, len(x))),
             batch.y[:, first : first + steps],
             weights[:, first : first + steps] if weights is not None and weights.ndim > 1 else weights,
             batch.rows,
             count,
-            batch.samples if first == begins[-1] else 0,
+            batch.samples if first == chunks[-1][0] else 0,
         )
+
+
+def _for_rows(spans: Spans, rows: Array, samples: int) -> Spans:
+    """[samples, 2] of which nobody reads other rows than these."""
+    of_all = np.empty((samples, 2), np.int64)
+    of_all[rows] = spans
+    return of_all
 
 
 def _within(spans: Spans, first: int, steps: int) -> Spans:

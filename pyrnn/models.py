@@ -46,8 +46,9 @@ class Sequential(Predicting):
     Rows may differ in length: then x is a list of arrays [T_i, features] or ids [T_i], and y, where every step has one, a list
     too; or x is padded, and beside it stands `lengths` [N] of the steps at each row's beginning that are real, or `mask`
     [N, T], True at the real ones; a state passes over the others, wherever they are. A row's result is what it would be of its
-    real steps alone, at their cost; what stands in other steps is never read, and the output there is 0. Losses and metrics are means over the real
-    steps, or over the rows that have any. Global pooling is over them too. ValueError for Flatten, which needs all steps.
+    real steps alone, at their cost; what stands in other steps is never read, and the output there is 0. Losses and metrics are
+    means over the real steps, or over the rows that have any. Global pooling is over them too. ValueError for Flatten, which
+    needs all steps.
     """
 
     stop_training = False
@@ -184,8 +185,9 @@ class Sequential(Predicting):
         validation: Batches | None = None
         if _batches.is_dataset(x, y):
             _batches.refuse_with_dataset("fit", batch_size=batch_size, validation_split=split or None)
-            _batches.refuse_with_dataset("fit", sample_weight=sample_weight, lengths=lengths, mask=mask)
-            _batches.refuse_with_dataset("fit", initial_state=initial_state)
+            _batches.refuse_with_dataset(
+                "fit", sample_weight=sample_weight, lengths=lengths, mask=mask, initial_state=initial_state
+            )
             batches = self._dataset_batches("fit", x, compiled, class_weight)
             batches = self._continued("fit", batches, self._checked_tbptt("fit", tbptt, compiled))
         else:
@@ -230,10 +232,8 @@ class Sequential(Predicting):
         compiled = self._require_compiled("evaluate")
         progress = training_progress(checked_verbose("evaluate", verbose))
         if _batches.is_dataset(x, y):
-            _batches.refuse_with_dataset(
-                "evaluate", batch_size=batch_size, sample_weight=sample_weight, lengths=lengths, mask=mask
-            )
-            _batches.refuse_with_dataset("evaluate", initial_state=initial_state)
+            _batches.refuse_with_dataset("evaluate", batch_size=batch_size, sample_weight=sample_weight)
+            _batches.refuse_with_dataset("evaluate", lengths=lengths, mask=mask, initial_state=initial_state)
             batches = self._continued("evaluate", self._dataset_batches("evaluate", x, compiled))
         else:
             data = self._adapt("evaluate", x, y, compiled, sample_weight, lengths, mask, initial_state)

@@ -237,12 +237,7 @@ class Seq2Seq(Sequential):
         if len(second) != len(adapted):
             raise ValueError(f"predict: x and y must have as many rows, got {len(adapted)} and {len(second)}")
         size = _batches.checked_batch_size("predict", batch_size, 256)
-        try:
-            progress.begin("Predict", len(adapted))
-            out, *_ = self._answers("predict", adapted, steps, None, size, lambda n: progress.update(n, None), second)
-            progress.end({})
-        finally:
-            progress.close()
+        out, *_ = self._shown_answers(progress, adapted, steps, None, size, second)
         return out
 
     def decode(

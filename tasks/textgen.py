@@ -117,11 +117,13 @@ class Writer(Run):
         text: corpus.Corpus,
         ids: Ids,
         vocabulary: Vocabulary,
+        held_out: int,
     ) -> None:
+        """`held_out`: the first of the ids that are not trained on."""
         data = f"{text.name}: {len(ids):,} characters, {len(vocabulary)} symbols"
         facts = {"name": text.name, "source": text.source, "sha256": text.sha256}
         super().__init__(model, args, data, corpus={**facts, "characters": len(ids), "symbols": len(vocabulary)})
-        self.ids, self.vocabulary = ids, vocabulary
+        self.ids, self.vocabulary, self.held_out = ids, vocabulary, held_out
         self.rng = np.random.default_rng(args.seed)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -130,9 +132,7 @@ class Writer(Run):
         if "val_loss" in values:
             values["val_window_bpc"] = values["val_loss"] / math.log(2)
         if self.settings.holdout:
-            values["val_bpc"] = bits_per_character(
-                self.model, self.ids, int(len(self.ids) * (1 - self.settings.holdout))
-            )
+            values["val_bpc"] = bits_per_character(self.model, self.ids, self.held_out)
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.settings.recipe == "keras")
@@ -198,7 +198,7 @@ def train(args: argparse.Namespace) -> int:
     ids = vocabulary.encode(text)
     learnt, held_out = split(ids, args.holdout, args.window)
     model, data = (by_windows if args.recipe == "keras" else by_streams)(args, learnt, held_out, len(vocabulary))
-    writer = Writer(model, args, source, ids, vocabulary)
+    writer = Writer(model, args, source, ids, vocabulary, len(learnt))
     try:
         model.fit(
             **data,

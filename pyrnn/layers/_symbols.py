@@ -47,7 +47,7 @@ class Embedding(Layer):
     Weight: embeddings [input_dim, output_dim], of which `embeddings_regularizer`, one of `pyrnn.regularizers`, counts every row,
     also those of ids that a batch has not. `input_length` T, as in Keras 2, is `input_shape=(T,)`.
 
-    With `mask_zero`, id 0 is padding, at a row's beginning or end: such a step is skipped, as `Masking` skips one.
+    With `mask_zero`, id 0 is padding, wherever it stands: such a step is skipped, as `Masking` skips one.
 
     >>> Embedding(57, 16).compute_output_shape((None, 40))
     (None, 40, 16)
