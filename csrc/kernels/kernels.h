@@ -225,8 +225,8 @@ struct Kernels {
   // to[s] = log(exp(stay[s]) + exp(next[s]) + exp(skip[s] + may_skip[s])) + emission[s]; all finite
   void (*ctc_step)(Index n, const T* stay, const T* next, const T* skip, const T* may_skip, const T* emission, T* to);
 
-  // mask[i] = 0 with probability `rate`, else `kept`; see random.h for what a counter is
-  void (*dropout_mask)(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+  // mask[i] = 0 with probability `rate`, else 1 / (1 - rate); see random.h for what a counter is
+  void (*dropout_mask)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                        std::uint32_t step, T* mask);
   // flag[i] = 0 with probability `rate`, to 16 bits, else 1; n even
   void (*flags)(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row, std::uint32_t step,

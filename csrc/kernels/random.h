@@ -57,9 +57,10 @@ static void random_words(Index n, std::uint64_t key, std::uint32_t iteration, st
 }
 
 template <class T>
-static void dropout_mask(Index n, double rate, T kept, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
+static void dropout_mask(Index n, double rate, std::uint64_t key, std::uint32_t iteration, std::uint32_t row,
                          std::uint32_t step, T* mask) {
   const std::uint32_t threshold = std::uint32_t(rate * 4294967296.0);
+  const T kept = T(1 / (1 - rate));
   for_words(n, key, iteration, row, step, [&](Index first, Index count, const std::uint32_t* words) {
     for (Index i = 0; i < count; i++) mask[first + i] = words[i] < threshold ? T(0) : kept;
   });

@@ -27,8 +27,8 @@ template <class T>
 void CellMasks<T>::draw(Rows rows, std::uint32_t iteration) {
   if (rates_.given) return;
   const auto of_row = [&](int which, double rate, Index n, Index row, const RowArray<T>& to) {
-    kernels<T>().dropout_mask(n, rate, T(1 / (1 - rate)), key_of_mask(rates_.seed, which), iteration,
-                              std::uint32_t(row), 0, to.at(0, row));
+    kernels<T>().dropout_mask(n, rate, key_of_mask(rates_.seed, which), iteration, std::uint32_t(row), 0,
+                              to.at(0, row));
   };
   for (Index r = rows.begin; r < rows.end; r++) {
     if (input_) of_row(0, rates_.dropout, in_.width(), r, input_);

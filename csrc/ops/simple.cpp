@@ -69,8 +69,7 @@ void Dropout<T>::forward(const Share& share) {
       const Index step = mask_step(t);
       T *y = out_.data.at(t, r), *mask = mask_.at(step, r);
       if (step == t)
-        kernels<T>().dropout_mask(in_.width(), rate_, T(1 / (1 - rate_)), seed_, iteration_, std::uint32_t(r),
-                                  std::uint32_t(t), mask);
+        kernels<T>().dropout_mask(in_.width(), rate_, seed_, iteration_, std::uint32_t(r), std::uint32_t(t), mask);
       for (Index f = 0; f < in_.width(); f++) y[f] = x[f] * mask[f];
     }
   }
