@@ -15,7 +15,9 @@ import pytest
 
 import pyrnn
 from pyrnn import layers
-from tasks import _console, _options, _run, addition, forecast, textgen
+from tasks import _console, _options, _run, forecast
+from tasks.addition import train as addition
+from tasks.textgen import train as textgen
 
 ROOT = Path(__file__).parents[2]
 TASKS = {
@@ -131,7 +133,7 @@ def test_help_shows_defaults_and_how_it_was_called(task, hidden, capsys):
         task.main(["--help"])
     shown = capsys.readouterr().out
     assert ended.value.code == 0
-    assert shown.startswith(f"usage: python -m {task.__name__} ")
+    assert shown.startswith(f"usage: python -m {task.__name__.removesuffix('.train')} ")
     assert f"(default: {hidden})" in shown and "None" not in shown
 
 

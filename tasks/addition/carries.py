@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ._run import new_figure
+from .._run import new_figure
 from .sums import Numbers
 
 

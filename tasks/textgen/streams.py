@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyrnn
 from pyrnn import layers, optimizers
 
-from . import _options
+from .. import _options
 
 Ids = npt.NDArray[np.unsignedinteger]
 

@@ -9,7 +9,7 @@ import pytest
 
 from pyrnn.text import Vocabulary, windows
 from pyrnn.utils.data_utils import cache_folder
-from tasks import corpus
+from tasks.textgen import corpus
 
 TEXT = "Supposing that Truth is a woman\r\nwhat then? \u2019\n"
 SHA256 = hashlib.sha256(TEXT.encode()).hexdigest()

@@ -12,7 +12,6 @@ Letters: L characters of text, N windows, V symbols.
 
 import argparse
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,11 @@ import pyrnn
 from pyrnn import layers, optimizers
 from pyrnn.text import Vocabulary, generate_batch, windows
 
-from . import _console, _options, corpus
-from ._run import Run
-from ._streams import bits_per_character, optimizer, streams, updates_of
-from ._streams import build as build_stream
+from .. import _console, _options
+from .._run import Run
+from . import corpus
+from .streams import bits_per_character, optimizer, streams, updates_of
+from .streams import build as build_stream
 
 Ids = npt.NDArray[np.unsignedinteger]
 
@@ -33,7 +33,9 @@ RECIPES = {"stream": {"batch": 16, "epochs": 6, "lr": 0.02}, "keras": {"batch": 
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
-    options = _options.parser(f"{__package__}.textgen", "A recurrent network learns to write.", epochs=20, lr=0.01)
+    options = _options.parser(
+        __package__ or "tasks.textgen", "A recurrent network learns to write.", epochs=20, lr=0.01
+    )
     recipe = _options.recipe_named(argv, RECIPES, "stream")
     options.set_defaults(**RECIPES[recipe])
     share = _options.real("a number from 0 to less than 1", lambda number: 0 <= number < 1)
@@ -223,7 +225,3 @@ def train(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     args = settings(argv)
     return _console.guarded("textgen", lambda: train(args))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

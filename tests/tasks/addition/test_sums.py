@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tasks import sums
+from tasks.addition import sums
 
 
 def drawn(samples=20_000, digits=3, columns=False, reverse=True):

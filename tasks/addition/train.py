@@ -27,9 +27,10 @@ import numpy.typing as npt
 import pyrnn
 from pyrnn import layers, optimizers, schedules
 
-from . import _console, _options, sums
-from ._carries import Table
-from ._run import Run
+from .. import _console, _options
+from .._run import Run
+from . import sums
+from .carries import Table
 from .sums import Ids, Layout, Numbers
 
 CLIP = 1.0  # of the gradient, which lets the rate be high
@@ -100,7 +101,9 @@ RECIPES = {
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
-    options = _options.parser(f"{__package__}.addition", "A recurrent network learns to add.", epochs=60, lr=0.001)
+    options = _options.parser(
+        __package__ or "tasks.addition", "A recurrent network learns to add.", epochs=60, lr=0.001
+    )
     options.set_defaults(**RECIPES[_options.recipe_named(argv, RECIPES, "fast")].defaults, ask=None, model=None)
     recipe = (
         "fast: sums in columns, units first, teacher forcing, Nadam; its units and epochs grow with --digits above 3, its rate falls with the units; "
@@ -298,7 +301,3 @@ def train(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     args = settings(argv)
     return _console.guarded("addition", lambda: train(args) if args.ask is None else ask(args))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,8 +9,9 @@ import pytest
 
 import pyrnn
 from pyrnn.text import Vocabulary, windows
-from tasks import _streams, corpus, textgen
 from tasks._console import RunFailed
+from tasks.textgen import corpus, streams
+from tasks.textgen import train as textgen
 
 TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
 SMALL = ["--recipe", "keras", "--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
@@ -192,11 +193,11 @@ STREAM = ["--hidden", "12", "--batch", "4", "--chunk", "16", "--epochs", "3", "-
 
 def test_bits_per_character_are_those_of_the_text_read_in_one_piece():
     ids = np.random.default_rng(1).integers(0, 5, 300).astype(np.uint8)
-    model = _streams.build(5, 8, 2, 0.0, pyrnn.layers.GRU)
+    model = streams.build(5, 8, 2, 0.0, pyrnn.layers.GRU)
     p = model.predict(ids[None, :-1], verbose=0)[0, np.arange(299), ids[1:]]
     expected = -np.log2(p.astype(np.float64)[249:]).mean()
     for chunk in (7, 64, 4096):
-        assert _streams.bits_per_character(model, ids, 250, chunk) == pytest.approx(expected, rel=1e-6)
+        assert streams.bits_per_character(model, ids, 250, chunk) == pytest.approx(expected, rel=1e-6)
 
 
 def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
@@ -209,7 +210,7 @@ def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
     ids = Vocabulary.from_text(text).encode(text)
     kept = pyrnn.load_model(out / "model.safetensors")
     best = min(row["val_bpc"] for row in rows)
-    assert _streams.bits_per_character(kept, ids, int(len(ids) * 0.9)) == pytest.approx(best, rel=1e-6)
+    assert streams.bits_per_character(kept, ids, int(len(ids) * 0.9)) == pytest.approx(best, rel=1e-6)
     assert f"at best {best:.4f} bits per character" in capsys.readouterr().out
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import pyrnn
-from tasks import addition, sums
-from tasks._carries import Table
+from tasks.addition import sums
+from tasks.addition import train as addition
+from tasks.addition.carries import Table
 
 SMALL = ["--digits", "1", "--samples", "55", "--hidden", "16", "--batch", "8", "--epochs", "2"]
 RECIPES = [*addition.RECIPES]

@@ -1,0 +1,1 @@
+"""A network learns to add, reading and writing one character at a time."""

@@ -1,0 +1,1 @@
+"""A network learns to write, one character at a time, from a text."""
