@@ -17,6 +17,19 @@ Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
   place_penalties();
 }
 
+template <class T>
+Network<T>::Network(Network& original)
+    : input_spec_(original.input_spec_),
+      specs_(original.specs_),
+      input_(input_spec_),
+      stack_(input_spec_, specs_),
+      n_weights_(original.n_weights_) {
+  for (std::size_t i = 0; i < stack_.ops.size(); i++)
+    for (std::size_t j = 0; j < stack_.ops[i]->parameters.size(); j++)
+      stack_.ops[i]->parameters[j].value = original.stack_.ops[i]->parameters[j].value;
+  recurrent_ = stack_.with_state();
+}
+
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
 template <class T>
 void Network<T>::place_weights() {
@@ -68,6 +81,7 @@ void Network<T>::get_weight(const Parameter<T>& parameter, T* to) {
 template <class T>
 void Network<T>::set_weight(const Parameter<T>& parameter, const T* from) {
   std::lock_guard<std::mutex> lock(mutex_);
+  const Readers::Writing writing(readers_);
   parameter.pack(from);
   derived_stale_ = true;
 }
@@ -200,6 +214,7 @@ std::size_t Network<T>::memory() const {
 template <class T>
 void Network<T>::train_batch(Batch batch, const States<T>& states, double learning_rate, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
+  const Readers::Writing writing(readers_);
   begin(Mode::train, batch, states);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
@@ -232,6 +247,7 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
 template <class T>
 void Network<T>::finish_training() {
   std::lock_guard<std::mutex> lock(mutex_);
+  const Readers::Writing writing(readers_);
   optimizer_->write_average(weights_);
   derived_stale_ = true;
 }
@@ -292,7 +308,32 @@ void Network<T>::evaluate_batch(Batch batch, const States<T>& states, double* re
 
 template <class T>
 void Network<T>::predict_batch(Batch batch, const States<T>& states, T* out) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_lock<std::mutex> own(mutex_, std::try_to_lock);
+  if (own) return predict_locked(batch, states, out);
+  Twin twin = take_twin();
+  {
+    std::lock_guard<Readers::Lock> lock(*twin.reader);
+    twin.network->predict_locked(batch, states, out);
+  }
+  std::lock_guard<std::mutex> lock(twins_mutex_);
+  twins_.push_back(std::move(twin));
+}
+
+template <class T>
+typename Network<T>::Twin Network<T>::take_twin() {
+  {
+    std::lock_guard<std::mutex> lock(twins_mutex_);
+    if (!twins_.empty()) {
+      Twin twin = std::move(twins_.back());
+      twins_.pop_back();
+      return twin;
+    }
+  }
+  return {std::unique_ptr<Network>(new Network(*this)), readers_.add()};
+}
+
+template <class T>
+void Network<T>::predict_locked(Batch batch, const States<T>& states, T* out) {
   begin(Mode::predict, batch, states);
   const auto predict = [&](const Share& share) {
     forward(batch, share);

@@ -16,6 +16,7 @@
 #include "parallel.h"
 #include "penalty.h"
 #include "ragged.h"
+#include "readers.h"
 #include "schedule.h"
 #include "stack.h"
 
@@ -43,20 +44,21 @@ class Network {
   bool compiled() const { return loss_.has_value(); }
   Index result_count() const { return loss_->count(stack_.features); }
   Optimizer<T>& optimizer() { return *optimizer_; }
-  std::mutex& mutex() { return mutex_; }
 
   // results: Loss::means, result_count() of them, and to the loss added the penalty of the weights before the update.
   void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);
   // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
   void finish_training();
   void evaluate_batch(Batch batch, const States<T>& states, double* results);
-  // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded.
+  // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded. Several threads
+  // may call it at once: one that finds the arena taken works in another, over the same weights.
   void predict_batch(Batch batch, const States<T>& states, T* out);
 
   // For a Stream: what it is made from, and its way to the weights
   const InputSpec& input_spec() const { return input_spec_; }
   const std::vector<OpSpec>& specs() const { return specs_; }
   void share_weights(Stack<T>& stack) const;  // all, or the decoder's where there is one
+  Readers& readers() { return readers_; }     // whose locks are to be held while weights are read outside a Network
   Workload workload(Index batch, Index steps) const;
 
   // The ops that have a state, in order
@@ -72,6 +74,15 @@ class Network {
 
  private:
   enum class Mode { train, evaluate, predict };
+
+  // An arena more to predict in, over the weights of the original
+  explicit Network(Network& original);
+  struct Twin {
+    std::unique_ptr<Network> network;
+    Readers::Reader reader;
+  };
+  Twin take_twin();
+  void predict_locked(Batch batch, const States<T>& states, T* out);
 
   void place_weights();
   void place_penalties();
@@ -138,7 +149,10 @@ class Network {
   Signal<T> prediction_;
   Memory arena_;
 
-  std::mutex mutex_;  // one batch at a time: the arena is shared
+  std::mutex mutex_;  // one batch at a time in this arena
+  Readers readers_;   // others that read the weights
+  std::mutex twins_mutex_;
+  std::vector<Twin> twins_;  // that nobody uses now
 };
 
 }  // namespace pyrnn

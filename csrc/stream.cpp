@@ -19,7 +19,7 @@ InputSpec one_step(const InputSpec& spec) { return {spec.features, false, spec.i
 
 template <class T>
 Stream<T>::Stream(Network<T>& network, Index batch)
-    : network_(network),
+    : reader_(network.readers().add()),
       batch_(batch),
       input_(one_step(input_of(network))),
       stack_(input_of(network), specs_of(network)),
@@ -81,20 +81,20 @@ void Stream<T>::plan(bool symbols) {
 
 template <class T>
 void Stream<T>::step(const ArrayView& x, T* out) {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   step_locked(x, out);
 }
 
 template <class T>
 bool Stream<T>::try_step(const ArrayView& x, T* out) {
-  std::unique_lock<std::mutex> lock(network_.mutex(), std::try_to_lock);
+  std::unique_lock<Readers::Lock> lock(*reader_, std::try_to_lock);
   if (lock) step_locked(x, out);
   return lock.owns_lock();
 }
 
 template <class T>
 void Stream<T>::run(const ArrayView& x, T* out) {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   ArrayView x_t = x;
   x_t.ndim = x.ndim - 1;
   std::copy(x.shape + 1, x.shape + x.ndim, x_t.shape);
@@ -131,7 +131,7 @@ void Stream<T>::step_locked(const ArrayView& x, T* out) {
 
 template <class T>
 void Stream<T>::generate(const Writing& writing, Index begin, Index end) {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   if (!sampler_) sampler_.emplace(features());
   const auto read = [&](Index column) {
     ArrayView x;
@@ -163,19 +163,19 @@ void Stream<T>::generate(const Writing& writing, Index begin, Index end) {
 
 template <class T>
 void Stream<T>::get_state(const Op<T>& op, Index i, T* to) {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   for (Index r = 0; r < batch_; r++) op.get_state(i, r, to + r * op.state_units());
 }
 
 template <class T>
 void Stream<T>::set_state(Op<T>& op, Index i, const T* from) {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   for (Index r = 0; r < batch_; r++) op.set_state(i, r, from + r * op.state_units());
 }
 
 template <class T>
 void Stream<T>::reset() {
-  std::lock_guard<std::mutex> lock(network_.mutex());
+  std::lock_guard<Readers::Lock> lock(*reader_);
   clear_state();
 }
 

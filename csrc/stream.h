@@ -29,7 +29,7 @@ class Stream {
   Stream(Network<T>& network, Index batch);
 
   // x: ids [B] or vectors [B, features]. out: [B, features of the last op]. Allocates nothing. try_step returns false,
-  // with nothing done, where the network is busy.
+  // with nothing done, where the network learns or another thread is in this stream.
   void step(const ArrayView& x, T* out);
   bool try_step(const ArrayView& x, T* out);
   // Steps over the first axis of x, ids [n, B] or [n, B, features], into out [n, B, ..]
@@ -60,7 +60,7 @@ class Stream {
   void forward(const ArrayView& x, std::size_t n_ops, F finish);
   void clear_state() { std::memset(state_memory_.data(), 0, state_memory_.size()); }
 
-  Network<T>& network_;
+  const Readers::Reader reader_;
   const Index batch_;
   Input<T> input_;
   Stack<T> stack_;

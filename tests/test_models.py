@@ -1,6 +1,7 @@
 """Sequential's structure and outputs, against the NumPy reference."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -304,3 +305,41 @@ def test_set_weights_changes_the_output(rng):
     model.layers[0].set_weights([np.zeros((12, 36)), np.zeros((9, 36)), np.zeros(36)])
     assert (model.get_weights()[1] == 0).all()
     np.testing.assert_allclose(model.predict(x, verbose=0), forward(model, x), rtol=1e-5, atol=1e-6)
+
+
+def test_predictions_in_many_threads_at_once_and_while_the_model_learns(rng):
+    model = Sequential([Input((None, 5)), layers.LSTM(40), layers.Dense(3)])
+    model.compile("sgd", "mse")
+    xs = [rng.standard_normal((30 + i, 4 + i % 3, 5)) for i in range(8)]
+    expected = [model.predict(x, verbose=0) for x in xs]
+
+    def in_threads(count):
+        outputs = [None] * len(xs)
+
+        def answer(i):
+            for _ in range(count):
+                outputs[i] = model.predict(xs[i], batch_size=7, verbose=0)
+
+        threads = [threading.Thread(target=answer, args=(i,)) for i in range(len(xs))]
+        for thread in threads:
+            thread.start()
+        return threads, outputs
+
+    threads, outputs = in_threads(5)
+    for thread in threads:
+        thread.join()
+    for output, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(output, wanted)
+
+    threads, outputs = in_threads(20)
+    model.fit(rng.standard_normal((500, 6, 5)), rng.standard_normal((500, 3)), epochs=3, verbose=0)
+    for thread in threads:
+        thread.join()
+    assert all(np.isfinite(output).all() for output in outputs)
+    after = [model.predict(x, verbose=0) for x in xs]
+    threads, outputs = in_threads(1)  # the arenas made above read the weights as they are now
+    for thread in threads:
+        thread.join()
+    for output, wanted, before in zip(outputs, after, expected, strict=True):
+        np.testing.assert_array_equal(output, wanted)
+        assert (output != before).any()

@@ -166,6 +166,24 @@ def test_steps_while_the_model_trains_in_another_thread(rng):
     assert steps > 0
 
 
+def test_streams_of_one_model_in_many_threads(rng):
+    model = model_of(layers.LSTM(40, return_sequences=True), layers.GRU(24), layers.Dense(V, activation="softmax"))
+    xs = [rng.integers(0, V, (300 + i, 1)) for i in range(8)]
+    expected = [model.stream().run(x) for x in xs]
+    outputs = [None] * len(xs)
+
+    def run(i, stream):
+        outputs[i] = np.stack([stream.step(x) for x in xs[i]])
+
+    threads = [threading.Thread(target=run, args=(i, model.stream())) for i in range(len(xs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for output, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(output, wanted)
+
+
 def test_a_stream_outlives_its_model():
     model = STACKS["one"]()
     expected = model.predict(np.array([[3]]), verbose=0)
