@@ -3,14 +3,12 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 import pyrnn
 from pyrnn import layers, optimizers
 
 from .. import _options
-
-Ids = npt.NDArray[np.unsignedinteger]
+from .texts import Ids
 
 
 def streams(ids: Ids, count: int) -> tuple[Ids, Ids]:

@@ -10,7 +10,7 @@ import pytest
 import pyrnn
 from pyrnn.text import Vocabulary, windows
 from tasks._console import RunFailed
-from tasks.textgen import corpus, streams
+from tasks.textgen import corpus, recipes, report, streams
 from tasks.textgen import train as textgen
 
 TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
@@ -55,8 +55,8 @@ def test_a_part_too_short_for_a_window_is_refused(size, holdout, message):
 
 
 def test_the_network_is_that_of_the_example():
-    assert textgen.build(window=40, symbols=57, hidden=128, depth=1).count_params() == 102_585
-    deep = textgen.build(window=40, symbols=57, hidden=128, depth=2)
+    assert recipes.build(window=40, symbols=57, hidden=128, depth=1).count_params() == 102_585
+    deep = recipes.build(window=40, symbols=57, hidden=128, depth=2)
     assert deep.count_params() == 102_585 + 131_584
     assert deep.output_shape == (None, 57)
 
@@ -81,7 +81,7 @@ def test_nietzsche_has_the_published_numbers(nietzsche):
 
 def test_the_network_reads_a_window_from_a_zero_state(rng):
     pyrnn.utils.set_random_seed(1)
-    model = textgen.build(window=4, symbols=5, hidden=6, depth=1)
+    model = recipes.build(window=4, symbols=5, hidden=6, depth=1)
     x = rng.integers(0, 5, (3, 4)).astype(np.uint8)
     model.predict(x[::-1].copy(), verbose=0)
     alone = np.concatenate([model.predict(row[None], verbose=0) for row in x])
@@ -216,7 +216,7 @@ def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
 
 def test_a_worse_model_does_not_replace_the_best(book, tmp_path, monkeypatch):
     bits = iter([3.0, 2.0, 2.5])
-    monkeypatch.setattr(textgen, "bits_per_character", lambda *_: next(bits))
+    monkeypatch.setattr(report, "bits_per_character", lambda *_: next(bits))
     saved = []
     monkeypatch.setattr(pyrnn.Sequential, "save", lambda self, path: saved.append(path))
     assert textgen.main(["--corpus", str(book), *STREAM, "--quiet", "--out", str(tmp_path)]) == 0

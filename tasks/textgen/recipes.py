@@ -1,0 +1,96 @@
+"""How a network learns to write: which data, network and optimizer, and with which defaults of the command line.
+
+Letters: L characters of text, N windows or streams, T steps, V symbols.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyrnn
+from pyrnn import layers, optimizers
+from pyrnn.text import windows
+
+from .. import _console, _options
+from .streams import build as build_stream
+from .streams import optimizer, streams, updates_of
+from .texts import Ids
+
+Learning = tuple[pyrnn.Sequential, dict[str, Any]]  # a compiled model, and what its fit is given
+share = _options.real("a number from 0 to less than 1", lambda number: 0 <= number < 1)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to read a text: its own options, `learn(args, learnt, held_out, symbols)`, and how `generate` reads a prompt."""
+
+    add_options: Callable[[argparse._ArgumentGroup], None]
+    learn: Callable[[argparse.Namespace, Ids, Ids, int], Learning]
+    mode: str
+    keep: str  # the "best" model by held-out text, or the "last"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    way: Way
+    defaults: dict[str, int | float]
+
+
+# -- windows ------------------------------------------------------------------
+
+
+def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cell = layers.LSTM) -> pyrnn.Sequential:
+    """Ids [N, window] -> probabilities [N, V] of the character that follows."""
+    model = pyrnn.Sequential([pyrnn.Input((window, symbols))])
+    for _ in range(depth - 1):
+        model.add(cell(hidden, return_sequences=True))
+    model.add(cell(hidden))
+    model.add(layers.Dense(symbols, activation="softmax"))
+    return model
+
+
+def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
+    model = build(args.window, symbols, args.hidden, args.layers, _options.CELLS[args.cell])
+    model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = windows(learnt, args.window, args.step)
+    return model, {
+        "x": x,
+        "y": y,
+        "validation_data": windows(held_out, args.window, args.step) if args.holdout else None,
+    }
+
+
+def _window_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--step", type=_options.whole(1), default=3, metavar="N", help="from one window to the next")
+
+
+# -- streams ------------------------------------------------------------------
+
+
+def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
+    if len(learnt) <= args.batch:
+        raise _console.RunFailed(f"the corpus is too short: {len(learnt)} characters for --batch {args.batch} streams")
+    model = build_stream(symbols, args.hidden, args.layers, args.dropout, _options.CELLS[args.cell])
+    updates = updates_of(len(learnt), args.batch, args.chunk, args.epochs)
+    model.compile(optimizer(args.lr, updates), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = streams(learnt, args.batch)
+    return model, {"x": x, "y": y, "shuffle": False, "tbptt": args.chunk}
+
+
+def _stream_options(group: argparse._ArgumentGroup) -> None:
+    chunk = "characters from update to update"
+    group.add_argument("--chunk", type=_options.whole(1), default=32, metavar="K", help=chunk)
+    group.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="behind each recurrent layer")
+
+
+# -- recipes ------------------------------------------------------------------
+
+STREAMS = Way(_stream_options, by_streams, "stateful", "best")
+WINDOWS = Way(_window_options, by_windows, "window", "last")
+
+DEFAULT = "stream"
+RECIPES = {
+    "stream": Recipe(STREAMS, {"batch": 16, "epochs": 6, "lr": 0.02}),
+    "keras": Recipe(WINDOWS, {"batch": 128, "epochs": 20, "lr": 0.01}),
+}
