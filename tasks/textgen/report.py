@@ -1,6 +1,7 @@
 """What a run of the text task tells: the judgement of each epoch, and what the network writes."""
 
 import argparse
+import json
 import math
 
 import numpy as np
@@ -11,15 +12,15 @@ from pyrnn.text import Vocabulary, generate_batch
 from .._run import Run
 from . import corpus
 from .recipes import RECIPES
-from .streams import bits_per_character
+from .scores import by_windows, one_pass
 from .texts import Ids
 
 
 class Writer(Run):
     """After each epoch: bits per character on the held-out text, and what the network writes from a random seed.
 
-    All are judged alike, by one pass over the text from its beginning (`val_bpc`), windows also by windows (`val_window_bpc`). The
-    model of the fewest bits is kept, of Keras' recipe the last.
+    All are judged alike, by one pass over the text from its beginning (`val_bpc`), and by windows (`val_window_bpc`), those that do
+    not learn from windows at the end of the run alone. The model of the fewest bits is kept, of Keras' recipe the last.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Writer(Run):
             data,
             corpus={**facts, "characters": len(ids), "symbols": len(vocabulary)},
             vocabulary={"level": "character", "lower": args.lower, "symbols": vocabulary.symbols},
+            opening=vocabulary.decode(ids[held_out if args.holdout else 0 :][: args.window]),
         )
         self.ids, self.vocabulary, self.held_out = ids, vocabulary, held_out
         self.way = RECIPES[args.recipe].way
@@ -51,12 +53,29 @@ class Writer(Run):
         if "val_loss" in values:
             values["val_window_bpc"] = values["val_loss"] / math.log(2)
         if self.settings.holdout:
-            values["val_bpc"] = bits_per_character(self.model, self.ids, self.held_out)
+            values["val_bpc"] = one_pass(self.model, self.ids, self.held_out).bits
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")
         if not self.settings.quiet:
             self.show(epoch)
+
+    def result(self) -> dict[str, float]:
+        """The figures of the best epoch, by one pass, which stand in result.json too; without held-out text, of the last."""
+        judged = [row for row in self.rows if "val_bpc" in row]
+        best = min(judged, key=lambda row: row["val_bpc"], default=self.rows[-1])
+        values: dict[str, float] = {
+            name: best[name] for name in ("epoch", "seconds", "loss", "val_bpc") if name in best
+        }
+        if judged:
+            values["val_window_bpc"] = best.get("val_window_bpc") or self._window_bpc()
+        (self.folder / "result.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        return values
+
+    def _window_bpc(self) -> float:
+        """Of the kept model, once: it takes longer than an epoch of streams."""
+        kept = pyrnn.load_model(self.model_file)
+        return by_windows(kept, self.ids[self.held_out :], self.settings.window).bits
 
     def show(self, epoch: int) -> None:
         start = int(self.rng.integers(len(self.ids) - self.settings.window))

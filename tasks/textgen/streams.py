@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 import pyrnn
 from pyrnn import layers, optimizers
 
@@ -14,6 +12,7 @@ from .texts import Ids
 def streams(ids: Ids, count: int) -> tuple[Ids, Ids]:
     """Runs of ids [L] of equal length, `count` one after another, and of each character the next: x, y [count, T]. Views.
 
+    >>> import numpy as np
     >>> x, y = streams(np.arange(8, dtype=np.uint8), 2)
     >>> x
     array([[0, 1, 2],
@@ -44,20 +43,6 @@ def optimizer(rate: float, updates: int) -> optimizers.Adam:
         rate / 20, max(1, updates - warm_up), warmup_target=rate, warmup_steps=warm_up
     )
     return optimizers.Adam(schedule, global_clipnorm=1.0)
-
-
-def bits_per_character(model: pyrnn.Sequential, ids: Ids, first: int, chunk: int = 4096) -> float:
-    """The mean of -log2 p of ids[first:], read in one pass from the beginning of the text with the state carried on."""
-    stream = model.stream()
-    total = 0.0
-    for begin in range(0, len(ids) - 1, chunk):
-        read = ids[begin : min(begin + chunk, len(ids) - 1)]
-        p = stream.run(read[:, None])[:, 0]
-        following = np.arange(begin + 1, begin + 1 + len(read))
-        scored = following >= first
-        with np.errstate(divide="ignore"):  # a probability of 0 is no bits at all: infinity says so
-            total -= float(np.log2(p[np.arange(len(read)), ids[following]][scored].astype(np.float64)).sum())
-    return total / (len(ids) - first)
 
 
 def updates_of(length: int, count: int, chunk: int, epochs: int) -> int:

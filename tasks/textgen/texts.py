@@ -26,3 +26,21 @@ def encoded(source: corpus.Corpus, lower: bool) -> tuple[Vocabulary, Ids]:
     if len(vocabulary) < 2:
         raise RunFailed(f"there is nothing to learn: the corpus has no other character than {text[0]!r}")
     return vocabulary, vocabulary.encode(text)
+
+
+def known_ids(source: corpus.Corpus, vocabulary: Vocabulary, lower: bool, skip: bool) -> tuple[Ids, str]:
+    """A text as ids [L] of a vocabulary that may not have all of its characters, and in words which were left out by `skip`.
+
+    Raises RunFailed, with their number and examples, where there are any and `skip` is False.
+    """
+    text = source.text.lower() if lower else source.text
+    strange = sorted(set(text) - set(vocabulary.symbols))
+    if not strange:
+        return vocabulary.encode(text), ""
+    counts = sorted(((text.count(letter), letter) for letter in strange), reverse=True)
+    examples = ", ".join(f"{letter!r} {count:,} times" for count, letter in counts[:5])
+    more = f" and {len(strange) - 5} others" if len(strange) > 5 else ""
+    told = f"{sum(count for count, _ in counts):,} of {len(text):,} characters: {examples}{more}"
+    if not skip:
+        raise RunFailed(f"the network has not learnt {told}; --skip-unknown leaves them out of {source.name}")
+    return vocabulary.encode(text.translate(dict.fromkeys(map(ord, strange)))), told

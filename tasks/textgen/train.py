@@ -87,12 +87,16 @@ def train(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return writer.stopped()
 
-    last = writer.rows[-1]
-    best = min((row["val_bpc"] for row in writer.rows if "val_bpc" in row), default=None)
-    held = "" if best is None else f", at best {best:.4f} bits per character on held-out text"
+    last, best = writer.rows[-1], writer.result()
+    held = ""
+    if "val_bpc" in best:
+        held = (
+            f"at best {best['val_bpc']:.4f} bits per character on held-out text, {best['val_window_bpc']:.4f} by windows of "
+            f"{args.window}, after epoch {best['epoch']} and {best['seconds']:.1f} s; "
+        )
     print(
-        f"loss {last['loss']:.4f} nats{held} "
-        f"after epoch {last['epoch']} and {last['seconds']:.1f} s of training; results in {writer.folder}"
+        f"loss {last['loss']:.4f} nats after epoch {last['epoch']} and {last['seconds']:.1f} s of training; "
+        f"{held}results in {writer.folder}"
     )
     return 0
 

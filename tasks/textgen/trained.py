@@ -16,13 +16,15 @@ from .recipes import RECIPES, Way
 class Trained:
     """The network that a run kept, the vocabulary whose ids it reads, and the run's arguments, as `vars` of its settings.
 
-    `lower` tells whether it has seen lower case alone; `prepared` makes any text like those that it learnt from.
+    `lower` tells whether it has seen lower case alone; `prepared` makes any text like those that it learnt from. `opening` is
+    a piece of text to begin with.
     """
 
     model: pyrnn.Sequential
     vocabulary: Vocabulary
     arguments: dict[str, Any]
     lower: bool
+    opening: str
 
     @property
     def way(self) -> Way:
@@ -43,7 +45,7 @@ def trained(folder: Path) -> Trained:
         model = pyrnn.load_model(path)
         told = json.loads(config.read_text(encoding="utf-8"))
         symbols, lower = told["vocabulary"]["symbols"], told["vocabulary"]["lower"]
-        found = Trained(model, Vocabulary(symbols), told["arguments"], bool(lower))
+        found = Trained(model, Vocabulary(symbols), told["arguments"], bool(lower), told["opening"])
         _ = found.way, found.window
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = "--model names another folder, and python -m tasks.textgen trains a network"

@@ -10,18 +10,12 @@ import pytest
 import pyrnn
 from pyrnn.text import Vocabulary, windows
 from tasks._console import RunFailed
-from tasks.textgen import corpus, recipes, report, streams
+from tasks.textgen import corpus, recipes, report, scores
 from tasks.textgen import train as textgen
 
-TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
+from .conftest import TEXT
+
 SMALL = ["--recipe", "keras", "--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
-
-
-@pytest.fixture
-def book(tmp_path):
-    path = tmp_path / "book.txt"
-    path.write_text(TEXT, encoding="utf-8", newline="\n")
-    return path
 
 
 def rows_of(out):
@@ -106,6 +100,10 @@ def test_a_run_tells_the_held_out_loss_in_bits_per_character(book, tmp_path, cap
     assert (loss, accuracy) == pytest.approx((rows[1]["val_loss"], rows[1]["val_accuracy"]), rel=1e-5)
     assert capsys.readouterr().out.count("\n") == 1
 
+    best = min(rows, key=lambda row: row["val_bpc"])
+    wanted = {name: best[name] for name in ("epoch", "seconds", "loss", "val_bpc", "val_window_bpc")}
+    assert json.loads((out / "result.json").read_text()) == wanted
+
 
 def test_config_names_the_corpus(book, tmp_path):
     out = tmp_path / "out"
@@ -129,6 +127,7 @@ def test_without_holdout_there_is_no_validation_and_all_windows_train(book, tmp_
     )
     assert textgen.main(["--corpus", str(book), *SMALL, "--holdout", "0", "--quiet", "--out", str(tmp_path)]) == 0
     assert set(rows_of(tmp_path)[0]) == {"epoch", "seconds", "loss", "accuracy"}
+    assert set(json.loads((tmp_path / "result.json").read_text())) == {"epoch", "seconds", "loss"}
     x, y = given[0]
     assert len(x) == len(y) == len(range(0, len(TEXT) - 10, 3))
     assert x.strides == (3, 1), "the windows are a view of the ids"
@@ -191,15 +190,6 @@ def test_a_corpus_of_one_symbol_is_refused(tmp_path, capsys):
 STREAM = ["--hidden", "12", "--batch", "4", "--chunk", "16", "--epochs", "3", "--length", "15", "--window", "10"]
 
 
-def test_bits_per_character_are_those_of_the_text_read_in_one_piece():
-    ids = np.random.default_rng(1).integers(0, 5, 300).astype(np.uint8)
-    model = streams.build(5, 8, 2, 0.0, pyrnn.layers.GRU)
-    p = model.predict(ids[None, :-1], verbose=0)[0, np.arange(299), ids[1:]]
-    expected = -np.log2(p.astype(np.float64)[249:]).mean()
-    for chunk in (7, 64, 4096):
-        assert streams.bits_per_character(model, ids, 250, chunk) == pytest.approx(expected, rel=1e-6)
-
-
 def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
     out = tmp_path / "out"
     assert textgen.main(["--corpus", str(book), *STREAM, "--lr", "0.05", "--quiet", "--out", str(out)]) == 0
@@ -210,17 +200,22 @@ def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
     ids = Vocabulary.from_text(text).encode(text)
     kept = pyrnn.load_model(out / "model.safetensors")
     best = min(row["val_bpc"] for row in rows)
-    assert streams.bits_per_character(kept, ids, int(len(ids) * 0.9)) == pytest.approx(best, rel=1e-6)
-    assert f"at best {best:.4f} bits per character" in capsys.readouterr().out
+    assert scores.one_pass(kept, ids, int(len(ids) * 0.9)).bits == pytest.approx(best, rel=1e-6)
+    by_windows = scores.by_windows(kept, ids[int(len(ids) * 0.9) :], 10).bits
+    assert json.loads((out / "result.json").read_text())["val_window_bpc"] == pytest.approx(by_windows, rel=1e-6)
+    told = f"at best {best:.4f} bits per character on held-out text, {by_windows:.4f} by windows of 10, after epoch "
+    assert told in capsys.readouterr().out
 
 
 def test_a_worse_model_does_not_replace_the_best(book, tmp_path, monkeypatch):
     bits = iter([3.0, 2.0, 2.5])
-    monkeypatch.setattr(report, "bits_per_character", lambda *_: next(bits))
-    saved = []
-    monkeypatch.setattr(pyrnn.Sequential, "save", lambda self, path: saved.append(path))
+    monkeypatch.setattr(report, "one_pass", lambda *_: scores.Scores(next(bits), 0.5, 10))
+    saved, save = [], pyrnn.Sequential.save
+    monkeypatch.setattr(pyrnn.Sequential, "save", lambda self, path: saved.append(path) or save(self, path))
     assert textgen.main(["--corpus", str(book), *STREAM, "--quiet", "--out", str(tmp_path)]) == 0
     assert len(saved) == 2
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["epoch"], result["val_bpc"]) == (2, 2.0) and result["seconds"] == rows_of(tmp_path)[1]["seconds"]
 
 
 def test_streams_write_samples_from_the_kept_state(book, tmp_path, capsys):

@@ -7,24 +7,9 @@ import pytest
 
 from tasks._console import RunFailed
 from tasks.addition import train as addition
-from tasks.textgen import train as textgen
 from tasks.textgen.trained import trained
 
-TEXT = "The Owl and the Pussy-cat went to sea\nIn a beautiful pea-green boat\n" * 12
-SMALL = ["--hidden", "8", "--epochs", "1", "--window", "10", "--quiet"]
-
-
-@pytest.fixture
-def run(tmp_path):
-    path = tmp_path / "book.txt"
-    path.write_text(TEXT, encoding="utf-8", newline="\n")
-
-    def run(*arguments):
-        out = tmp_path / "out"
-        assert textgen.main(["--corpus", str(path), *SMALL, *arguments, "--out", str(out)]) == 0
-        return out
-
-    return run
+from .conftest import TEXT
 
 
 @pytest.mark.parametrize(("recipe", "mode"), [("stream", "stateful"), ("keras", "window")])
@@ -32,7 +17,7 @@ def test_a_run_can_be_used_again(run, recipe, mode):
     found = trained(run("--recipe", recipe))
     assert found.vocabulary.symbols == "".join(sorted(set(TEXT.lower())))
     assert (found.way.mode, found.window, found.arguments["hidden"]) == (mode, 10, 8)
-    assert found.prepared("OwL") == "owl"
+    assert found.prepared("OwL") == "owl" and found.opening == TEXT.lower()[int(len(TEXT) * 0.9) :][:10]
     ids = found.vocabulary.encode("the owl an")
     assert found.model.predict(ids[None], verbose=0).shape[-1] == len(found.vocabulary)
 

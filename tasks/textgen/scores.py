@@ -1,0 +1,65 @@
+"""How well a network knows a text: what it gives to each character that comes. Letters: L ids, N windows, T steps, V symbols."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+import pyrnn
+from pyrnn.text import windows
+
+from .texts import Ids
+
+STEP = 3  # from one window to the next, as in Keras' example
+_PROBABILITIES = 2**22  # of one piece of a pass: few enough to take no memory to speak of
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over `symbols` of them: `bits`, which is -log2 of the probability of what came, and how often that was the likeliest."""
+
+    bits: float
+    accuracy: float
+    symbols: int
+
+    @property
+    def perplexity(self) -> float:
+        return math.inf if self.bits > 1000 else 2.0**self.bits
+
+
+def one_pass(model: pyrnn.Sequential, ids: Ids, first: int = 1, piece: int | None = None) -> Scores:
+    """Of ids[first:], read in one pass from the beginning of the text, `piece` by piece, with the state carried on.
+
+    `first` is at least 1, as nothing tells of the first id.
+    """
+    size = piece or max(1, _PROBABILITIES // (model.output_shape[-1] or 1))
+    stream = model.stream()
+    bits, right = 0.0, 0
+    for begin in range(0, len(ids) - 1, size):
+        read = ids[begin : min(begin + size, len(ids) - 1)]
+        p = stream.run(read[:, None])[max(0, first - begin - 1) :, 0]
+        following = ids[begin + 1 + len(read) - len(p) : begin + 1 + len(read)]
+        with np.errstate(divide="ignore"):  # a probability of 0 is no bits at all: infinity says so
+            bits -= float(np.log2(p[np.arange(len(p)), following].astype(np.float64)).sum())
+        right += int(np.count_nonzero(p.argmax(axis=1) == following))
+    count = len(ids) - first
+    return Scores(bits / count, right / count, count)
+
+
+def by_windows(model: pyrnn.Sequential, ids: Ids, window: int, step: int = STEP) -> Scores:
+    """Of the id after each window of `window` ids, a new one every `step`, read from a zero state."""
+    x, y = windows(ids, window, step)
+    judge = at_last_step(model)
+    judge.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = judge.evaluate(x, y, batch_size=256, verbose=0)
+    return Scores(loss / math.log(2), accuracy, len(x))
+
+
+def at_last_step(model: pyrnn.Sequential) -> pyrnn.Sequential:
+    """The same network, answering after the last step alone: ids [N, T] -> [N, V]."""
+    config = model.get_config()
+    recurrent = [layer["config"] for layer in config["layers"] if "return_sequences" in layer["config"]]
+    recurrent[-1]["return_sequences"] = False
+    last = pyrnn.Sequential.from_config(config)
+    last.set_weights(model.get_weights())
+    return last
