@@ -6,7 +6,7 @@ import math
 import platform
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ class Run(Callback):
         self.folder: Path = settings.out
         self.model_file = self.folder / "model.safetensors"
         self.rows: list[dict[str, float]] = []
-        self.seconds = 0.0  # of training: neither validation nor samples
+        self.seconds = self.cpu_seconds = 0.0  # of training: neither validation nor samples
         isa, threads = pyrnn.cpu_info()["isa"], pyrnn.get_num_threads()
         self.engine = f"{isa}, {threads} thread{'s' if threads > 1 else ''}"
         config = {
@@ -56,14 +56,15 @@ class Run(Callback):
             print(f"{self.data}; {self.model.count_params():,} parameters; {self.engine}", file=sys.stderr)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._start: float | None = perf_counter()
+        self._start: tuple[float, float] | None = perf_counter(), process_time()
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._stop_clock()
 
     def _stop_clock(self) -> None:
         if self._start is not None:
-            self.seconds += perf_counter() - self._start
+            self.seconds += perf_counter() - self._start[0]
+            self.cpu_seconds += process_time() - self._start[1]  # of all threads; other programs do not add to it
             self._start = None
 
     def record(self, epoch: int, values: dict[str, float], keep: bool = True) -> None:
@@ -71,7 +72,8 @@ class Run(Callback):
         self._stop_clock()
         if not math.isfinite(values["loss"]):
             raise RunFailed(f"training diverged in epoch {epoch + 1} (loss {values['loss']}); a smaller --lr may help")
-        row = {"epoch": epoch + 1, "seconds": round(self.seconds, 3), **values}
+        clocks = {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3)}
+        row = {"epoch": epoch + 1, **clocks, **values}
         self.rows.append(row)
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

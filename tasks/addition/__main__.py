@@ -1,6 +1,8 @@
 import sys
 
-from .train import main
+from . import experiments, train
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["experiments"]:
+        sys.exit(experiments.main(sys.argv[2:]))
+    sys.exit(train.main())

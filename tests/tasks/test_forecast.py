@@ -264,7 +264,7 @@ def test_config_tells_what_the_model_needs_to_be_used(run):
         "windows": {"train": 912, "validate": 196, "test": 197},
     }
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [set(row) for row in rows] == [{"epoch", "seconds", "loss", "val_loss"}] * 2
+    assert [set(row) for row in rows] == [{"epoch", "seconds", "cpu_seconds", "loss", "val_loss"}] * 2
 
 
 class Worsening(pyrnn.callbacks.Callback):

@@ -218,15 +218,16 @@ def test_an_epoch_is_on_disk_as_it_ends(tmp_path):
 
 
 def test_seconds_are_those_of_training_alone(tmp_path, monkeypatch):
-    now = iter([10.0, 12.5, 100.0, 101.0])
-    monkeypatch.setattr(_run, "perf_counter", lambda: next(now))
+    now = {"perf_counter": iter([10.0, 12.5, 100.0, 101.0]), "process_time": iter([1.0, 3.0, 40.0, 40.5])}
+    for name, times in now.items():
+        monkeypatch.setattr(_run, name, times.__next__)
     run = a_run(tmp_path)
     run.on_epoch_begin(0)
     run.on_test_begin()
     run.record(0, {"loss": 1.0})
     run.on_epoch_begin(1)
     run.record(1, {"loss": 1.0})
-    assert [row["seconds"] for row in run.rows] == [2.5, 3.5]
+    assert [(row["seconds"], row["cpu_seconds"]) for row in run.rows] == [(2.5, 2.0), (3.5, 2.5)]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_model(tmp_path):

@@ -136,7 +136,7 @@ def test_metrics_tell_the_accuracy_per_character_and_the_exact_match(run):
     arguments, out, given = run
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
-    names = {"epoch", "seconds", "loss", "val_loss", "per_character", "exact"}
+    names = {"epoch", "seconds", "cpu_seconds", "loss", "val_loss", "per_character", "exact"}
     assert all(set(row) == names | ({"accuracy", "val_accuracy"} if "keras" in arguments else set()) for row in rows)
     x_val, y_val = given["validation_data"]
     model = pyrnn.load_model(out / "model.safetensors")

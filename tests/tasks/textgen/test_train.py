@@ -89,7 +89,17 @@ def test_a_run_tells_the_held_out_loss_in_bits_per_character(book, tmp_path, cap
     out = tmp_path / "out"
     assert textgen.main(["--corpus", str(book), *SMALL, "--quiet", "--out", str(out)]) == 0
     rows = rows_of(out)
-    names = {"epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy", "val_window_bpc", "val_bpc"}
+    names = {
+        "epoch",
+        "seconds",
+        "cpu_seconds",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_window_bpc",
+        "val_bpc",
+    }
     assert [row["epoch"] for row in rows] == [1, 2] and all(set(row) == names for row in rows)
     assert rows[1]["val_window_bpc"] == pytest.approx(rows[1]["val_loss"] / math.log(2))
     assert rows[1]["loss"] < rows[0]["loss"]
@@ -126,7 +136,7 @@ def test_without_holdout_there_is_no_validation_and_all_windows_train(book, tmp_
         pyrnn.Sequential, "fit", lambda self, x, y, **settings: given.append((x, y)) or fit(self, x, y, **settings)
     )
     assert textgen.main(["--corpus", str(book), *SMALL, "--holdout", "0", "--quiet", "--out", str(tmp_path)]) == 0
-    assert set(rows_of(tmp_path)[0]) == {"epoch", "seconds", "loss", "accuracy"}
+    assert set(rows_of(tmp_path)[0]) == {"epoch", "seconds", "cpu_seconds", "loss", "accuracy"}
     assert set(json.loads((tmp_path / "result.json").read_text())) == {"epoch", "seconds", "loss"}
     x, y = given[0]
     assert len(x) == len(y) == len(range(0, len(TEXT) - 10, 3))
@@ -194,7 +204,7 @@ def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
     out = tmp_path / "out"
     assert textgen.main(["--corpus", str(book), *STREAM, "--lr", "0.05", "--quiet", "--out", str(out)]) == 0
     rows = rows_of(out)
-    assert set(rows[0]) == {"epoch", "seconds", "loss", "accuracy", "val_bpc"}
+    assert set(rows[0]) == {"epoch", "seconds", "cpu_seconds", "loss", "accuracy", "val_bpc"}
     assert rows[-1]["loss"] < rows[0]["loss"]
     text = TEXT.lower()
     ids = Vocabulary.from_text(text).encode(text)
