@@ -66,10 +66,15 @@ void Network<T>::share_weights(Stack<T>& stack) const {
 
 template <class T>
 const Parameter<T>& Network<T>::parameter(std::size_t spec, const std::string& name) const {
-  if (spec < stack_.op_of_spec.size())
-    for (const auto& parameter : stack_.ops[stack_.op_of_spec[spec]]->parameters)
+  if (spec < specs_.size())
+    for (const auto& parameter : parameters(spec))
       if (parameter.name == name) return parameter;
   throw std::invalid_argument("Network: op " + std::to_string(spec) + " has no weight " + name);
+}
+
+template <class T>
+const std::vector<Parameter<T>>& Network<T>::parameters(std::size_t spec) const {
+  return stack_.ops[stack_.op_of_spec[spec]]->parameters;
 }
 
 template <class T>
@@ -84,6 +89,24 @@ void Network<T>::set_weight(const Parameter<T>& parameter, const T* from) {
   const Readers::Writing writing(readers_);
   parameter.pack(from);
   derived_stale_ = true;
+}
+
+template <class T>
+void Network<T>::get_slot(std::size_t slot, const Parameter<T>& parameter, T* to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  parameter.unpack(optimizer_->slots[slot].data() + (parameter.value - weights_), to);
+}
+
+template <class T>
+void Network<T>::set_slot(std::size_t slot, const Parameter<T>& parameter, const T* from) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  parameter.pack_into(optimizer_->slots[slot].data() + (parameter.value - weights_), from);
+}
+
+template <class T>
+void Network<T>::set_iterations(std::int64_t iterations) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  optimizer_->iterations = iterations;
 }
 
 template <class T>

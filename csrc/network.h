@@ -37,13 +37,19 @@ class Network {
 
   // Weights by the position of their spec and Keras' name; throws std::invalid_argument for one that is not there.
   const Parameter<T>& parameter(std::size_t spec, const std::string& name) const;
+  const std::vector<Parameter<T>>& parameters(std::size_t spec) const;
   void get_weight(const Parameter<T>& parameter, T* to);
   void set_weight(const Parameter<T>& parameter, const T* from);
 
   void compile(const Objective& objective, const OptimizerSpec& optimizer);
   bool compiled() const { return loss_.has_value(); }
   Index result_count() const { return loss_->count(stack_.features); }
-  Optimizer<T>& optimizer() { return *optimizer_; }
+  // The optimizer's state: how often it has stepped, and of each of its slots the values that belong to a weight
+  std::int64_t iterations() const { return optimizer_->iterations; }
+  void set_iterations(std::int64_t iterations);
+  const std::vector<std::string>& slot_names() const { return optimizer_->slot_names; }
+  void get_slot(std::size_t slot, const Parameter<T>& parameter, T* to);
+  void set_slot(std::size_t slot, const Parameter<T>& parameter, const T* from);
 
   // results: Loss::means, result_count() of them, and to the loss added the penalty of the weights before the update.
   void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);

@@ -8,21 +8,33 @@ namespace pyrnn {
 
 namespace {
 
-std::size_t rule_slots(const OptimizerSpec& spec) {
+std::vector<std::string> rule_slots(const OptimizerSpec& spec) {
+  std::vector<std::string> names;
+  const auto add = [&](const char* name, bool is_on = true) {
+    if (is_on) names.push_back(name);
+  };
+  const bool momentum = spec.momentum != 0;
   switch (spec.kind) {
     case OptimizerKind::sgd:
-      return spec.momentum != 0;
+      add("momentum", momentum);
+      break;
     case OptimizerKind::rmsprop:
-      return 1 + std::size_t(spec.centered) + std::size_t(spec.momentum != 0);
+      add("velocity"), add("average_gradient", spec.centered), add("momentum", momentum);
+      break;
     case OptimizerKind::adam:
-      return 2 + std::size_t(spec.amsgrad);
+      add("momentum"), add("velocity"), add("velocity_hat", spec.amsgrad);
+      break;
     case OptimizerKind::nadam:
-      return 2;
+      add("momentum"), add("velocity");
+      break;
     case OptimizerKind::adagrad:
+      add("accumulator");
+      break;
     case OptimizerKind::lion:
-      return 1;
+      add("momentum");
+      break;
   }
-  return 0;
+  return names;
 }
 
 // The momentum of Nadam's step t: Dozat 2015, section 3.2, with his decay 0.96^(t / 250) as Keras has it, 0.96^t
@@ -33,10 +45,12 @@ double nadam_momentum(double beta_1, std::int64_t t) { return beta_1 * (1 - 0.5 
 template <class T>
 Optimizer<T>::Optimizer(const OptimizerSpec& spec, const std::vector<Index>& sizes) : spec_(spec) {
   const Index n = std::accumulate(sizes.begin(), sizes.end(), Index(0));
-  const std::size_t of_rule = rule_slots(spec);
-  average_ = of_rule;
-  sum_ = average_ + std::size_t(spec.use_ema);
-  slots.assign(sum_ + std::size_t(accumulates()), std::vector<T>(std::size_t(n), T(0)));
+  slot_names = rule_slots(spec);
+  average_ = slot_names.size();
+  if (spec.use_ema) slot_names.push_back("average");
+  sum_ = slot_names.size();
+  if (accumulates()) slot_names.push_back("gradient_accumulator");
+  slots.assign(slot_names.size(), std::vector<T>(std::size_t(n), T(0)));
   if (spec.kind == OptimizerKind::adagrad)
     std::fill(slots[0].begin(), slots[0].end(), T(spec.initial_accumulator_value));
   if (spec.clipnorm > 0) {

@@ -1,6 +1,7 @@
 // The optimizer: one rule applied to all weights of a network, which lie in one flat run of memory.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -51,8 +52,9 @@ class Optimizer {
   void write_average(T* w) const;
 
   std::int64_t iterations = 0;  // batches
-  // Keras' state by rule: sgd velocity; rmsprop v, average, momentum; adam m, v, largest v; nadam m, v; adagrad
-  // accumulator; lion m. Then the moving average of the weights and the sum of gradients. What is off has none.
+  // Keras' state, by Keras' names, each value as the weight that it belongs to: of the rule, then the moving average of
+  // the weights and the sum of gradients. What is off has none.
+  std::vector<std::string> slot_names;
   std::vector<std::vector<T>> slots;
 
  private:

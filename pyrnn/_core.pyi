@@ -18,7 +18,7 @@ class CpuInfo(TypedDict):
 
 class OptimizerState(TypedDict):
     iterations: int
-    slots: list[Array]
+    slots: dict[str, dict[tuple[int, str], Array]]  # by Keras' names, then by the weight's op and name, in its shape
 
 def cpu_info() -> CpuInfo:
     """The instruction set in use, those available, the number of threads, and whether OpenMP is built in."""
@@ -294,7 +294,8 @@ class Network:
 
     def memory(self) -> int: ...
     def get_optimizer_state(self) -> OptimizerState: ...
-    def set_optimizer_state(self, state: OptimizerState) -> None: ...
+    def set_optimizer_state(self, state: OptimizerState) -> None:
+        """All or nothing: raises ValueError where the state is another optimizer's, or of other weights."""
 
 class Stream:
     """A network one step at a time; keeps the network alive."""

@@ -86,7 +86,8 @@ def test_options_that_are_off_take_no_memory(options, more):
     def memory(optimizer):
         network = _core.Network("float32", 4, False, False, [{"op": "dense", "units": 64}])
         network.compile("mean_squared_error", False, [], optimizer.engine_spec())
-        return network.memory(), sum(slot.nbytes for slot in network.get_optimizer_state()["slots"])
+        slots = network.get_optimizer_state()["slots"].values()
+        return network.memory(), sum(value.nbytes for slot in slots for value in slot.values())
 
     plain, of_slots = memory(optimizers.Adam())
     assert memory(optimizers.Adam(**options)) == (plain + more * of_slots // 2, of_slots + more * of_slots // 2)
@@ -224,3 +225,49 @@ def _set(name, value):
 def test_refusals(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "names"),
+    [
+        (optimizers.SGD(), []),
+        (optimizers.SGD(momentum=0.9), ["momentum"]),
+        (optimizers.RMSprop(centered=True, momentum=0.9), ["velocity", "average_gradient", "momentum"]),
+        (optimizers.Adam(amsgrad=True, use_ema=True), ["momentum", "velocity", "velocity_hat", "average"]),
+        (optimizers.Adagrad(gradient_accumulation_steps=2), ["accumulator", "gradient_accumulator"]),
+        (optimizers.Lion(), ["momentum"]),
+    ],
+)
+def test_state_has_the_names_and_shapes_of_keras(optimizer, names):
+    made = model(optimizer)
+    made.train_on_batch(np.zeros((2, 6), int), np.zeros(2, int))
+    state = made._require_network().get_optimizer_state()
+    assert (state["iterations"], list(state["slots"])) == (1, names)
+    shapes = [(weight.name, weight.shape) for weight in made.weights]
+    for slot in state["slots"].values():
+        assert sorted((name, value.shape) for (_, name), value in slot.items()) == sorted(shapes)
+
+
+def test_state_that_does_not_fit_changes_nothing(rng):
+    made = model(optimizers.Adam())
+    made.train_on_batch(*ids(rng))
+    network = made._require_network()
+    state = network.get_optimizer_state()
+    moments = state["slots"]
+    key = next(iter(moments["velocity"]))
+    other = {name: {k: v + 1 for k, v in slot.items()} for name, slot in moments.items()}
+    for slots, words in [
+        ({"momentum": other["momentum"]}, "slots must have velocity"),
+        ({**other, "average": {}}, "slots must be 2, got 3"),
+        ({**other, "velocity": {**other["velocity"], key: np.zeros(3, np.float32)}}, "velocity of "),
+        ({**other, "velocity": {}}, "slots must have velocity of "),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            network.set_optimizer_state({"iterations": 7, "slots": slots})
+    with pytest.raises(ValueError, match="iterations must be at least 0, got -1"):
+        network.set_optimizer_state({"iterations": -1, "slots": other})
+    after = network.get_optimizer_state()
+    assert after["iterations"] == 1
+    for name, slot in moments.items():
+        for key, value in slot.items():
+            np.testing.assert_array_equal(after["slots"][name][key], value)

@@ -3,6 +3,9 @@
 
 #include <pybind11/stl.h>
 
+#include <functional>
+#include <map>
+
 #include "batch.h"
 #include "specs.h"
 #include "stream.h"
@@ -104,30 +107,56 @@ class NetworkOf : public AnyNetwork {
 
   py::dict get_optimizer_state() override {
     require_compiled();
-    py::list slots;
-    for (const auto& slot : network_.optimizer().slots) slots.append(py::array_t<T>(Index(slot.size()), slot.data()));
+    py::dict slots;
+    for (std::size_t slot = 0; slot < network_.slot_names().size(); slot++) {
+      py::dict of_slot;
+      each_parameter([&](const py::tuple& key, const Parameter<T>& parameter) {
+        py::array_t<T> value(parameter.shape);
+        network_.get_slot(slot, parameter, data(value));
+        of_slot[key] = value;
+      });
+      slots[network_.slot_names()[slot].c_str()] = of_slot;
+    }
     py::dict state;
-    state["iterations"] = network_.optimizer().iterations;
+    state["iterations"] = network_.iterations();
     state["slots"] = slots;
     return state;
   }
 
   void set_optimizer_state(const py::dict& state) override {
     require_compiled();
-    auto& slots = network_.optimizer().slots;
-    const auto given = state["slots"].cast<std::vector<py::array>>();
-    if (given.size() != slots.size())
-      throw py::value_error("slots must be " + std::to_string(slots.size()) + " arrays, got " +
-                            std::to_string(given.size()));
-    for (const py::array& slot : given) values<T>(slot, "slots", {Index(slots[0].size())});
-    for (std::size_t i = 0; i < slots.size(); i++)
-      std::copy_n(static_cast<const T*>(given[i].data()), slots[i].size(), slots[i].begin());
-    network_.optimizer().iterations = state["iterations"].cast<std::int64_t>();
+    const auto iterations = state["iterations"].cast<std::int64_t>();
+    if (iterations < 0) throw py::value_error("iterations must be at least 0, got " + std::to_string(iterations));
+    const auto given = state["slots"].cast<std::map<std::string, py::dict>>();
+    std::vector<std::function<void()>> changes;  // all or none
+    const auto& names = network_.slot_names();
+    for (std::size_t slot = 0; slot < names.size(); slot++) {
+      const auto of_slot = given.find(names[slot]);
+      if (of_slot == given.end()) throw py::value_error("slots must have " + names[slot]);
+      each_parameter([&](const py::tuple& key, const Parameter<T>& parameter) {
+        const std::string name = names[slot] + " of " + parameter.name;
+        if (!of_slot->second.contains(key)) throw py::value_error("slots must have " + name);
+        const py::array value = py::cast<py::array>(of_slot->second[key]);
+        const T* from = values<T>(value, name, parameter.shape);
+        changes.push_back([this, slot, &parameter, value, from] { network_.set_slot(slot, parameter, from); });
+      });
+    }
+    if (given.size() != names.size())
+      throw py::value_error("slots must be " + std::to_string(names.size()) + ", got " + std::to_string(given.size()));
+    for (const auto& change : changes) change();
+    network_.set_iterations(iterations);
   }
 
  private:
   void require_compiled() const {
     if (!network_.compiled()) throw py::value_error("Network: compile must come first");
+  }
+
+  // body((op, name), parameter) for all weights
+  template <class F>
+  void each_parameter(F body) const {
+    for (std::size_t op = 0; op < network_.specs().size(); op++)
+      for (const Parameter<T>& parameter : network_.parameters(op)) body(py::make_tuple(op, parameter.name), parameter);
   }
 
   template <class F>
