@@ -5,17 +5,14 @@ Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone 
 `model` the JSON list `weights` of the tensors' names in the model's order.
 """
 
-import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+from . import _files
 from ._checks import refuse_unknown
 from ._compile import Compiled
+from ._files import Unreadable
 from .models import Sequential
 from .seq2seq import Seq2Seq
 
@@ -45,38 +42,10 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)})
 
 
-def _write(model: Sequential, path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
-    from safetensors.numpy import save
-
+def _write(model: Sequential, path: _files.Path, metadata: dict[str, str]) -> None:
     weights = zip(model.weights, model.get_weights(), strict=True)
-    # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
-    tensors = {weight.path: np.ascontiguousarray(value) for weight, value in weights}
-    _replace(os.fspath(path), save(tensors, {**metadata, "format_version": str(_VERSION)}))
-
-
-def _replace(path: str, content: bytes) -> None:
-    """Write a file beside `path` and let it take its place."""
-    path = os.path.realpath(path)  # a link stays a link
-    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.tmp")
-    try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        _remove(beside)
-        raise type(error)(error.errno, f"the model cannot be saved: {error.strerror}", path) from error
-    except BaseException:
-        _remove(beside)
-        raise
-
-
-def _remove(path: str) -> None:
-    if os.path.exists(path):
-        os.remove(path)
+    tensors = {weight.path: value for weight, value in weights}
+    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors)
 
 
 def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Sequential:
@@ -93,7 +62,7 @@ def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Seque
     8
     """
     refuse_unknown("load_model", load_model, unsupported)
-    with _opened("load_model", filepath) as file:
+    with _files.opened("load_model", filepath) as file:
         description = _description(file.metadata() or {})
         model = _rebuild(description)
         _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
@@ -107,65 +76,32 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 
     Raises OSError where the file cannot be read, ValueError where it is damaged, not pyrnn's, or of another model.
     """
-    with _opened("load_weights", path) as file:
+    with _files.opened("load_weights", path) as file:
         metadata = file.metadata() or {}
         if metadata.get("format") == _FORMAT:
             weights = load_model(path).get_weights()
         else:
-            _check_format(metadata, _WEIGHTS_FORMAT, "has no weights of a pyrnn model")
+            _files.check_format(metadata, _WEIGHTS_FORMAT, _VERSION, "has no weights of a pyrnn model")
             try:
                 weights = [file.get_tensor(name) for name in json.loads(metadata["weights"])]
             except (KeyError, ValueError, TypeError, RecursionError) as error:
-                raise _Unreadable(f"is damaged: its list of weights cannot be read ({error})") from error
+                raise Unreadable(f"is damaged: its list of weights cannot be read ({error})") from error
         wanted = [tuple(weight.shape) for weight in model.weights]
         got = [weight.shape for weight in weights]
         if wanted != got:
-            raise _Unreadable(f"has weights of another model: shapes must be {wanted}, got {got}")
+            raise Unreadable(f"has weights of another model: shapes must be {wanted}, got {got}")
     model.set_weights(weights)
 
 
-@contextmanager
-def _opened(caller: str, path: str | os.PathLike[str]) -> Iterator[Any]:
-    """The safetensors file, with what goes wrong inside told in the caller's name."""
-    from safetensors import SafetensorError, safe_open
-
-    path = os.fspath(path)
-    with open(path, "rb"):  # the system's own words for a file that is missing or not readable
-        pass
-    try:
-        with safe_open(path, framework="np") as file:
-            yield file
-    except SafetensorError as error:
-        raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error
-    except _Unreadable as error:
-        raise ValueError(f"{caller}: {path} {error}") from error
-
-
-class _Unreadable(Exception):
-    """Why a safetensors file is no model of pyrnn; the sentence begins with a verb."""
-
-
 def _description(metadata: dict[str, str]) -> dict[str, Any]:
-    _check_format(metadata, _FORMAT, "is not a pyrnn model")
+    _files.check_format(metadata, _FORMAT, _VERSION, "is not a pyrnn model")
     try:
         description = json.loads(metadata["model"])
     except (KeyError, ValueError, RecursionError) as error:
-        raise _Unreadable(f"is damaged: its description is no JSON ({error})") from error
+        raise Unreadable(f"is damaged: its description is no JSON ({error})") from error
     if not isinstance(description, dict) or description.get("class_name") not in _MODELS:
-        raise _Unreadable("is damaged: it describes no Sequential")
+        raise Unreadable("is damaged: it describes no Sequential")
     return description
-
-
-def _check_format(metadata: dict[str, str], wanted: str, otherwise: str) -> None:
-    if metadata.get("format") != wanted:
-        raise _Unreadable(f"{otherwise}: its metadata have the format {metadata.get('format')!r}")
-    version = metadata.get("format_version", "")
-    if not version.isdecimal():
-        raise _Unreadable(f"is damaged: format_version {version!r} is no number")
-    if int(version) > _VERSION:
-        raise _Unreadable(
-            f"was written by a newer pyrnn: format_version {version}, and this one reads up to {_VERSION}"
-        )
 
 
 def _rebuild(description: dict[str, Any]) -> Sequential:
@@ -178,7 +114,7 @@ def _rebuild(description: dict[str, Any]) -> Sequential:
             model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics, compiled.given_weighted_metrics)
             model.optimizer.iterations = iterations
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise _Unreadable(f"is damaged: it describes no model ({error})") from error
+        raise Unreadable(f"is damaged: it describes no model ({error})") from error
     return model
 
 
@@ -190,4 +126,4 @@ def _check_tensors(model: Sequential, tensors: dict[str, Any]) -> None:
     if wanted != got:
         differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
         name = differing[0]
-        raise _Unreadable(f"is damaged: tensor {name!r} must be {wanted.get(name)}, got {got.get(name)}")
+        raise Unreadable(f"is damaged: tensor {name!r} must be {wanted.get(name)}, got {got.get(name)}")

@@ -1,0 +1,100 @@
+"""What all of pyrnn's files have in common: safetensors with a format and its version, written in one step, read with care."""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Path = str | os.PathLike[str]
+
+
+class Unreadable(Exception):
+    """Why a safetensors file is not what it should be; the sentence begins with a verb."""
+
+
+def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array]) -> None:
+    """A safetensors file, which takes the place of `path` in one step. Errors say that `what` cannot be saved."""
+    from safetensors.numpy import save
+
+    # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    _replace(os.fspath(path), what, save(contiguous, metadata))
+
+
+def _replace(path: str, what: str, content: bytes) -> None:
+    """Write a file beside `path` and let it take its place, on the disk too before this returns."""
+    path = os.path.realpath(path)  # a link stays a link
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _flush_folder(folder)
+    except OSError as error:
+        _remove(beside)
+        raise type(error)(error.errno, f"{what} cannot be saved: {error.strerror}", path) from error
+    except BaseException:
+        _remove(beside)
+        raise
+
+
+def _flush_folder(folder: str) -> None:
+    """A name is on the disk when its folder is; Windows keeps folders itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.remove(path)
+
+
+def remove_unfinished(path: Path) -> None:
+    """What writers of `path` that were killed have left beside it."""
+    folder, name = os.path.split(os.path.realpath(path))
+    for found in os.listdir(folder):
+        if found.startswith(f".{name}.") and found.endswith(".tmp"):
+            os.remove(os.path.join(folder, found))
+
+
+@contextmanager
+def opened(caller: str, path: Path) -> Iterator[Any]:
+    """The safetensors file, with what goes wrong inside told in the caller's name."""
+    from safetensors import SafetensorError, safe_open
+
+    path = os.fspath(path)
+    with open(path, "rb"):  # the system's own words for a file that is missing or not readable
+        pass
+    try:
+        with safe_open(path, framework="np") as file:
+            yield file
+    except SafetensorError as error:
+        raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error
+    except Unreadable as error:
+        raise ValueError(f"{caller}: {path} {error}") from error
+
+
+def check_format(metadata: Mapping[str, str], wanted: str, version: int, otherwise: str) -> None:
+    """Raise Unreadable for another format, which `otherwise` tells, or a version after `version`."""
+    if metadata.get("format") != wanted:
+        raise Unreadable(f"{otherwise}: its metadata have the format {metadata.get('format')!r}")
+    found = metadata.get("format_version", "")
+    if not found.isdecimal():
+        raise Unreadable(f"is damaged: format_version {found!r} is no number")
+    if int(found) > version:
+        raise Unreadable(f"was written by a newer pyrnn: format_version {found}, and this one reads up to {version}")
