@@ -107,16 +107,24 @@ class Batch(NamedTuple):
     weights: Array | None
     rows: Array  # the index of the batch's rows in x
     losses: int  # Data.count of them
-    samples: int  # that are through when this batch is
+    samples: int  # or steps, as Batches.unit has it, that are through when this batch is
 
 
 class ArrayBatches:
     """Passes over data in memory, as `Batch`; with `rng` each in a new order."""
 
+    unit = "samples"
+
     def __init__(self, data: Data, batch_size: int, rng: "Generator | None" = None) -> None:
         self._data, self._batch_size, self._rng = data, batch_size, rng
         self.samples: int | None = len(data.x)
         self.steps: int | None = -(-len(data.x) // batch_size)
+
+    @property
+    def time_steps(self) -> int:
+        """The real steps of all rows."""
+        x, spans = self._data.x, self._data.spans
+        return int(x.shape[0] * x.shape[1] if spans is None else spans[:, 1].sum())
 
     def __iter__(self) -> Iterator[Batch]:
         data, samples, size = self._data, len(self._data.x), self._batch_size
@@ -129,6 +137,9 @@ class ArrayBatches:
 class DatasetBatches:
     """Passes over a dataset, each of whose batches `adapt` makes fit for the engine as it comes; none is an error."""
 
+    unit = "samples"
+    time_steps = None
+
     def __init__(self, owner: str, dataset: Iterable[Any], adapt: Callable[[str, Any], Data]) -> None:
         self._owner, self._dataset, self._adapt = owner, dataset, adapt
         self.samples: int | None = None
@@ -140,10 +151,16 @@ class DatasetBatches:
 
 
 class Batches(Protocol):
-    """What is passed over again and again."""
+    """What is passed over again and again: `samples` of a `unit`, of which it may be a speed, in as many `steps` as batches."""
 
     samples: int | None
     steps: int | None
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def time_steps(self) -> int | None: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
 

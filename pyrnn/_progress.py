@@ -54,10 +54,10 @@ def format_logs(logs: dict[str, float], separator: str = " - ") -> str:
 class Silent:
     """Shows nothing; the base of those that do. Used as: begin, update after every batch, end; close in any case.
 
-    `samples` is None where only the end will tell how many there are.
+    `total` samples, or what else the `unit` is, is None where only the end will tell how many there are.
     """
 
-    def begin(self, title: str, samples: int | None) -> None: ...
+    def begin(self, title: str, total: int | None, unit: str = "samples") -> None: ...
     def update(self, done: int, means: Means | None) -> None: ...
     def end(self, logs: dict[str, float]) -> None: ...
     def close(self) -> None: ...
@@ -66,15 +66,15 @@ class Silent:
 class Lines(Silent):
     """One line on stdout at the end of each epoch."""
 
-    def begin(self, title: str, samples: int | None) -> None:
-        self._title, self._start = title, perf_counter()
+    def begin(self, title: str, total: int | None, unit: str = "samples") -> None:
+        self._title, self._unit, self._start = title, unit, perf_counter()
 
     def update(self, done: int, means: Means | None) -> None:
         self._done = done
         self._seconds = perf_counter() - self._start  # what comes after, validation, is no training time
 
     def end(self, logs: dict[str, float]) -> None:
-        speed = f"{self._done / self._seconds:.0f} samples/s"
+        speed = f"{self._done / self._seconds:.0f} {self._unit}/s"
         print(" - ".join([self._title, f"{self._seconds:.1f}s", speed, format_logs(logs)]), flush=True)
 
 
@@ -88,15 +88,15 @@ class Bar(Silent):
         self._after = after
         self._bar: RichProgress | None = None
 
-    def begin(self, title: str, samples: int | None) -> None:
-        self._after.begin(title, samples)
-        self._title, self._samples, self._start = title, samples, perf_counter()
+    def begin(self, title: str, total: int | None, unit: str = "samples") -> None:
+        self._after.begin(title, total, unit)
+        self._title, self._total, self._unit, self._start = title, total, unit, perf_counter()
         self._next = self._start + _INTERVAL
 
     def update(self, done: int, means: Means | None) -> None:
         self._after.update(done, means)
         now = perf_counter()
-        last = done == self._samples
+        last = done == self._total
         if not done or (now < self._next and not last):
             return
         if self._bar is None and not last:
@@ -104,9 +104,9 @@ class Bar(Silent):
         self._next = now + _INTERVAL
         if self._bar is not None:
             speed = done / (now - self._start)
-            pace = f"{speed:.0f} samples/s"
-            if self._samples is not None:
-                pace += f", {_clock((self._samples - done) / speed)} left"
+            pace = f"{speed:.0f} {self._unit}/s"
+            if self._total is not None:
+                pace += f", {_clock((self._total - done) / speed)} left"
             logs = format_logs(means.logs(), " ") if means else ""
             self._bar.update(self._task, completed=done, refresh=True, pace=pace, logs=logs)
 
@@ -117,7 +117,7 @@ class Bar(Silent):
         texts = [TextColumn(text) for text in ("{task.description}", "{task.fields[pace]}", "{task.fields[logs]}")]
         columns: list[ProgressColumn] = [texts[0], BarColumn(bar_width=10), *texts[1:]]
         self._bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
-        self._task = self._bar.add_task(self._title, total=self._samples, pace="", logs="")
+        self._task = self._bar.add_task(self._title, total=self._total, pace="", logs="")
         self._bar.start()
 
     def end(self, logs: dict[str, float]) -> None:

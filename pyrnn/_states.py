@@ -98,11 +98,15 @@ class States:
 
 
 class ContinuedBatches:
-    """Batches whose layers begin where `states` has them; with `tbptt` in chunks of so many steps, each from the last."""
+    """Batches whose layers begin where `states` has them; with `tbptt` in chunks of so many steps, each from the last.
+
+    What is counted then are steps, as rows are few and long.
+    """
 
     def __init__(self, owner: str, batches: Batches, states: States, tbptt: int | None = None) -> None:
         self._owner, self._batches, self._states, self._tbptt = owner, batches, states, tbptt
-        self.samples = batches.samples
+        self.time_steps = batches.time_steps
+        self.unit, self.samples = ("samples", batches.samples) if tbptt is None else ("steps", batches.time_steps)
         self.steps = batches.steps if tbptt is None else None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -131,7 +135,7 @@ def _chunks(batch: Batch, x: Array, spans: Spans | None, steps: int) -> Iterator
             weights[:, first : first + steps] if weights is not None and weights.ndim > 1 else weights,
             batch.rows,
             count,
-            batch.samples if first == chunks[-1][0] else 0,
+            count,
         )
 
 

@@ -73,7 +73,7 @@ class Training:
             call(overridden(everyone, "on_train_begin"), {})
             for epoch in range(first_epoch, epochs):
                 call(overridden(everyone, "on_epoch_begin"), epoch, {})
-                progress.begin(f"Epoch {epoch + 1}/{epochs}", self._batches.samples)
+                progress.begin(f"Epoch {epoch + 1}/{epochs}", self._batches.samples, self._batches.unit)
                 logs = self._epoch(progress).logs()
                 if self._validation is not None:
                     logs |= evaluation.run(self._validation, Silent()).logs("val_")

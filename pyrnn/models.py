@@ -161,7 +161,7 @@ class Sequential(Predicting):
         `initial_state` as for `predict`. With stateful layers the rows of a batch continue those of the one before, so `shuffle`
         must be False; validation begins at zero. `tbptt` k, truncated backpropagation through time, trains each batch of long
         sequences in chunks of k steps: an update after each, and the state goes on to the next chunk, the gradient does not.
-        Every step of x must have an output then. A row that ended takes no part in further chunks.
+        Every step of x must have an output then. A row that ended takes no part in further chunks. Speed is told in steps then.
 
         In place of x and y, and of `validation_data`, a dataset may be given: an iterable, not an iterator, of batches (x, y) or
         (x, y, sample_weight), read once per epoch. It has its own batches and order; the first batch that does not fit ends
@@ -241,7 +241,7 @@ class Sequential(Predicting):
             batches = self._array_batches("evaluate", data, size)
         evaluation = Evaluation(self._require_network(), compiled)
         try:
-            progress.begin("Evaluate", batches.samples)
+            progress.begin("Evaluate", batches.samples, batches.unit)
             logs = evaluation.run(batches, progress).logs()
             progress.end(logs)
         finally:

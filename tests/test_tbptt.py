@@ -1,11 +1,14 @@
 """Truncated backpropagation through time: long sequences in chunks, the state carried on."""
 
+import re
+
 import numpy as np
 import pytest
 
 import pyrnn
 from pyrnn import Sequential, _core, layers
 from pyrnn._batches import Batch, Data
+from pyrnn._progress import Lines
 from pyrnn._states import ContinuedBatches, States
 from tests.test_states import I, T, cells, model_of, nested, twin
 
@@ -64,14 +67,16 @@ def test_chunks_are_views_and_those_without_steps_are_left_out(rng):
     )
 
     class One:
-        samples, steps = 4, 1
+        samples, steps, unit, time_steps = 4, 1, "samples", 9
 
         def __iter__(self):
             return iter([data.batch])
 
-    chunks = list(ContinuedBatches("fit", One(), States(model.layers, model.dtype), 2))
+    batches = ContinuedBatches("fit", One(), States(model.layers, model.dtype), 2)
+    chunks = list(batches)
     assert [chunk.losses for chunk in chunks] == [6, 3]
-    assert [chunk.samples for chunk in chunks] == [0, 4]
+    assert [chunk.samples for chunk in chunks] == [6, 3]
+    assert (batches.samples, batches.unit) == (9, "steps")
     for chunk in chunks:
         assert isinstance(chunk, Batch)
         assert np.shares_memory(chunk.x[0], data.x)
@@ -94,3 +99,13 @@ def test_threads_change_nothing(rng):
     for other in others:
         for a, b in zip(one, other, strict=True):
             assert (a == b).all()
+
+
+@pytest.mark.parametrize("lengths", [None, [9, 4, 0, 6]])
+def test_speed_is_told_in_steps(rng, lengths, capsys, monkeypatch):
+    x, y = rng.normal(size=(4, 9, I)), rng.normal(size=(4, 9, 2))
+    told, update = [], Lines.update
+    monkeypatch.setattr(Lines, "update", lambda self, done, means: told.append(done) or update(self, done, means))
+    model_of(layers.GRU, {}).fit(x, y, batch_size=2, tbptt=4, shuffle=False, lengths=lengths, verbose=2)
+    assert told == ([8, 16, 18, 26, 34, 36] if lengths is None else [8, 12, 13, 17, 19])
+    assert re.match(r"Epoch 1/1 - \d+\.\ds - \d+ steps/s - loss: ", capsys.readouterr().out)
