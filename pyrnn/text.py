@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._codec import Codec, distinct
+from ._corpus import EncodedFile, encode_file
 from ._generation import Generation
 
 if TYPE_CHECKING:
     from .models import Sequential
 
-__all__ = ["Vocabulary", "generate", "generate_batch", "sample", "windows"]
+__all__ = ["EncodedFile", "Vocabulary", "encode_file", "generate", "generate_batch", "sample", "windows"]
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
