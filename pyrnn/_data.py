@@ -238,8 +238,7 @@ def _first(wrong: Array, begin: int, real: Array | None) -> Array:
     if real is not None:
         own = real[begin : begin + len(wrong)]
         wrong = wrong & own.reshape(own.shape + (1,) * (wrong.ndim - own.ndim))
-    index: Array = np.argwhere(wrong)[0]
-    return index
+    return np.array(np.unravel_index(wrong.argmax(), wrong.shape))
 
 
 def _checked_ids(owner: str, name: str, ids: Array, symbols: int, real: Array | None = None) -> Array:

@@ -121,22 +121,19 @@ class ContinuedBatches:
 
 def _chunks(batch: Batch, x: Array, spans: Spans | None, steps: int) -> Iterator[Batch]:
     """Views of a batch, `steps` steps each, of whose rows any has a real step; x, y and weights are not copied."""
-    chunks: list[tuple[int, int, Spans | None]] = []  # the first step, the number of real steps, the rows' spans
+    weights, of_rows = batch.weights, None if spans is None else spans[batch.rows]
     for first in range(0, x.shape[1], steps):
-        own = None if spans is None else _within(spans[batch.rows], first, steps)
+        own = None if of_rows is None else _within(of_rows, first, steps)
         count = len(batch.rows) * min(steps, x.shape[1] - first) if own is None else int(own[:, 1].sum())
         if count:
-            chunks.append((first, count, own))
-    weights = batch.weights
-    for first, count, own in chunks:
-        yield Batch(
-            fed(x[:, first : first + steps], None if own is None else _for_rows(own, batch.rows, len(x))),
-            batch.y[:, first : first + steps],
-            weights[:, first : first + steps] if weights is not None and weights.ndim > 1 else weights,
-            batch.rows,
-            count,
-            count,
-        )
+            yield Batch(
+                fed(x[:, first : first + steps], None if own is None else _for_rows(own, batch.rows, len(x))),
+                batch.y[:, first : first + steps],
+                weights[:, first : first + steps] if weights is not None and weights.ndim > 1 else weights,
+                batch.rows,
+                count,
+                count,
+            )
 
 
 def _for_rows(spans: Spans, rows: Array, samples: int) -> Spans:
