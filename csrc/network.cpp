@@ -276,6 +276,14 @@ void Network<T>::finish_training() {
 }
 
 template <class T>
+double Network<T>::gradient_norm() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!optimizer_->has_gradient())
+    throw std::invalid_argument("gradient_norm: there must have been an update since compile, got none");
+  return optimizer_->gradient_norm(grads_);
+}
+
+template <class T>
 void Network<T>::train_rows(const Batch& batch, const Share& share) {
   forward(batch, share);
   loss_->run(*batch.y, batch.index, share.own_rows(), batch.weights, is_ragged_ ? ragged_.starts() : nullptr);

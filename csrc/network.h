@@ -55,6 +55,8 @@ class Network {
   void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);
   // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
   void finish_training();
+  // Of the last update, before clipping; throws std::invalid_argument where there was none since compile.
+  double gradient_norm();
   void evaluate_batch(Batch batch, const States<T>& states, double* results);
   // out: output_shape. Steps that a row does not have are zero, in the rows of x where they are padded. Several threads
   // may call it at once: one that finds the arena taken works in another, over the same weights.

@@ -141,6 +141,7 @@ void Optimizer<T>::update(Index i, T* w, T* g) {
   const Task& task = tasks_[std::size_t(i)];
   w += task.first, g += task.first;
   if (updates_) {
+    if (keeps_norm() && !takes_norm()) partial_[std::size_t(i)] = k.sum_of_squares(task.n, g);
     clip(task, g);
     if (spec_.weight_decay > 0) k.shrink(task.n, decay_, w);
     apply_rule(task, w, g);
@@ -177,6 +178,14 @@ void Optimizer<T>::apply_rule(const Task& task, T* w, const T* g) {
 template <class T>
 void Optimizer<T>::write_average(T* w) const {
   if (spec_.use_ema && iterations > 0) std::copy(slots[average_].begin(), slots[average_].end(), w);
+}
+
+template <class T>
+double Optimizer<T>::gradient_norm(const T* g) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < tasks_.size(); i++)
+    sum += keeps_norm() ? partial_[i] : kernels<T>().sum_of_squares(tasks_[i].n, g + tasks_[i].first);
+  return std::sqrt(sum);
 }
 
 template class Optimizer<float>;

@@ -46,7 +46,11 @@ class Optimizer {
   Index update_tasks() const { return updates_ || spec_.use_ema ? Index(tasks_.size()) : 0; }
   void update(Index task, T* w, T* g);
   bool changes_weights() const { return updates_ || overwrites_; }
-  void end() { iterations++; }
+  void end() { iterations++, has_gradient_ |= updates_; }
+
+  // Of the last update's gradient as it was before clipping, over all weights; g as that update left it.
+  bool has_gradient() const { return has_gradient_; }
+  double gradient_norm(const T* g) const;
 
   // Overwrites the weights by their moving average, where there is one.
   void write_average(T* w) const;
@@ -65,7 +69,10 @@ class Optimizer {
   };
 
   bool accumulates() const { return spec_.gradient_accumulation_steps > 1; }
-  bool takes_norm() const { return updates_ && (spec_.clipnorm > 0 || spec_.global_clipnorm > 0); }
+  bool scales() const { return spec_.clipnorm > 0 || spec_.global_clipnorm > 0; }
+  bool takes_norm() const { return updates_ && scales(); }
+  // Whether partial_ is that of the last update; else its gradient is still in g, and may be summed when asked for.
+  bool keeps_norm() const { return scales() || spec_.clipvalue > 0 || accumulates(); }
   void add_tasks(Index first, Index n);
   void begin_nadam(double learning_rate, std::int64_t step);
   void accumulate(const Task& task, T* g);
@@ -80,7 +87,7 @@ class Optimizer {
 
   // This batch
   UpdateRule<T> rule_{};
-  bool updates_ = false, overwrites_ = false;
+  bool updates_ = false, overwrites_ = false, has_gradient_ = false;
   T decay_ = 0, ema_momentum_ = 0;
   std::int64_t momentum_steps_ = 0;  // of Nadam, in momentum_product_
   double momentum_product_ = 1;

@@ -279,6 +279,9 @@ class Network:
     def finish_training(self) -> None:
         """What the optimizer does after the last batch: a moving average of the weights becomes the weights."""
 
+    def gradient_norm(self) -> float:
+        """Of the last update's gradient, before clipping; ValueError where there was none since compile."""
+
     def predict_batch(
         self,
         x: Fed,

@@ -272,6 +272,25 @@ class Sequential(Predicting):
         means = network.train_batch(batch.x, batch.y, batch.rows, rate, batch.weights)
         return _scalar_or_list(compiled.results(means))
 
+    def gradient_norm(self) -> float:
+        """The norm of the last update's gradient g over all weights together, sqrt(sum of g^2), before it is clipped.
+
+        It is what `global_clipnorm` is held against (Pascanu et al. 2013, algorithm 1): of the loss with its penalties, with
+        `gradient_accumulation_steps` of the mean over the batches of the update. It is computed when it is asked for, after
+        `train_on_batch` or in a callback's `on_train_batch_end`. Raises RuntimeError before `compile`, ValueError before the
+        first update after it.
+
+        >>> import numpy as np
+        >>> from pyrnn import layers
+        >>> model = Sequential([layers.Dense(1, use_bias=False, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> loss = model.train_on_batch(np.array([[3.0, 4.0]]), np.array([[1.0]]))  # whose gradient is -2 (3, 4)
+        >>> model.gradient_norm()
+        10.0
+        """
+        self._require_compiled("gradient_norm")
+        return self._require_network().gradient_norm()
+
     def test_on_batch(
         self,
         x: npt.ArrayLike,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import pyrnn
-from pyrnn import Input, Sequential, _core, layers, optimizers, reference
+from pyrnn import Input, Sequential, _core, layers, optimizers, reference, regularizers
+from pyrnn.callbacks import LambdaCallback
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
 
@@ -255,6 +256,63 @@ def test_threads_change_no_bit(optimizer, threads):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_threads_change_no_bit_of_an_option(options, threads):
     assert_threads_change_no_bit(optimizers.Adam(0.01, **options), threads)
+
+
+# ------------------------------------------------------------------------------------------------------- Gradient norm
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_gradient_norm_is_of_the_last_update_before_clipping(options, rng):
+    every = options.get("gradient_accumulation_steps", 1)
+    made = Sequential([Input((5,)), layers.Dense(3), layers.Dense(2)], dtype="float64")
+    made.compile(optimizers.Adam(0.05, **options), "mse")
+    norm, means = None, [0.0] * 4
+    for batch in range(1, 8):
+        x, y = rng.normal(size=(8, 5)), rng.normal(size=(8, 2))
+        means = [mean + g / every for mean, g in zip(means, gradients(made.get_weights(), x, y), strict=True)]
+        made.train_on_batch(x, y)
+        if batch % every == 0:
+            norm, means = np.sqrt(sum(np.sum(mean**2) for mean in means)), [0.0] * 4
+        made.predict(x, verbose=0)  # which leaves it as it is
+        if norm is None:
+            with pytest.raises(ValueError, match=r"^gradient_norm: there must have been an update since compile"):
+                made.gradient_norm()
+        else:
+            assert made.gradient_norm() == pytest.approx(norm, rel=1e-12)
+
+
+def test_the_gradient_norm_has_penalties_and_needs_an_update(rng):
+    made = Sequential([layers.Dense(2, use_bias=False, kernel_regularizer=regularizers.L2(3.0))], dtype="float64")
+    with pytest.raises(RuntimeError, match="must be compiled first"):
+        made.gradient_norm()
+    made.build((None, 4))
+    made.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="an update since compile, got none"):
+        made.gradient_norm()
+    x, (w,) = rng.normal(size=(8, 4)), made.get_weights()
+    made.train_on_batch(x, x @ w)  # so that all that is left is the penalty 3 w^2
+    assert made.gradient_norm() == pytest.approx(np.linalg.norm(6 * w), rel=1e-12)
+    made.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="an update since compile, got none"):
+        made.gradient_norm()
+
+
+@pytest.mark.parametrize("option", ["plain", "clipnorm", "clipvalue", "global_clipnorm", "accumulation"])
+def test_threads_change_no_bit_of_the_gradient_norm(option, threads):
+    def norms(n):
+        threads(n)
+        found = []
+        log = LambdaCallback(on_train_batch_end=lambda batch, logs: found.append(batch >= 2 and made.gradient_norm()))
+        pyrnn.utils.set_random_seed(3)
+        rng = np.random.default_rng(0)
+        made = Sequential([Input((6, 40)), layers.LSTM(48), layers.Dense(9, activation="softmax")])
+        made.compile(optimizers.Adam(0.01, **OPTIONS[option]), "sparse_categorical_crossentropy")
+        made.fit(rng.integers(40, size=(60, 6)), rng.integers(9, size=60), batch_size=10, callbacks=log, verbose=0)
+        return found
+
+    alone = norms(1)
+    assert len(alone) == 6 and min(alone[2:]) > 0
+    assert norms(2) == alone and norms(3) == alone
 
 
 @rules_with(["plain", "decay", "clipnorm", "clipvalue", "global_clipnorm", "overwrite"])

@@ -29,6 +29,7 @@ class AnyNetwork {
   virtual py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                                 const OptionalArray& weights) = 0;
   virtual void finish_training() = 0;
+  virtual double gradient_norm() = 0;
   virtual py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                                    const OptionalArray& weights) = 0;
   virtual void predict_batch(const py::object& x, const IndexArray& index, py::array& out) = 0;
@@ -77,6 +78,12 @@ class NetworkOf : public AnyNetwork {
     require_compiled();
     py::gil_scoped_release release;
     network_.finish_training();
+  }
+
+  double gradient_norm() override {
+    require_compiled();
+    py::gil_scoped_release release;
+    return network_.gradient_norm();
   }
 
   py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
@@ -205,6 +212,7 @@ void bind_network(py::module_& m) {
       .def("train_batch", &AnyNetwork::train_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "learning_rate"_a, "weights"_a.noconvert() = py::none())
       .def("finish_training", &AnyNetwork::finish_training)
+      .def("gradient_norm", &AnyNetwork::gradient_norm)
       .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "weights"_a.noconvert() = py::none())
       .def("predict_batch", &AnyNetwork::predict_batch, "x"_a.noconvert(), "index"_a.noconvert(), "out"_a.noconvert())
