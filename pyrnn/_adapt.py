@@ -95,7 +95,10 @@ class Adapting(Stack):
     ) -> Batches:
         """Batches of data, which begin in the states of stateful layers where there are any."""
         self._states.check_batches(caller, len(data.x), batch_size)
-        return self._continued(caller, ArrayBatches(data, batch_size, rng), tbptt)
+        batches = self._continued(caller, ArrayBatches(data, batch_size, rng), tbptt)
+        if tbptt is not None and data.spans is None:  # else a batch has as many chunks as its longest row
+            batches.steps = -(-len(data.x) // batch_size) * -(-data.x.shape[1] // tbptt)
+        return batches
 
     def _continued(self, caller: str, batches: Batches, tbptt: int | None = None) -> Batches:
         states = self._states

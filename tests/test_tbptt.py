@@ -109,3 +109,17 @@ def test_speed_is_told_in_steps(rng, lengths, capsys, monkeypatch):
     model_of(layers.GRU, {}).fit(x, y, batch_size=2, tbptt=4, shuffle=False, lengths=lengths, verbose=2)
     assert told == ([8, 16, 18, 26, 34, 36] if lengths is None else [8, 12, 13, 17, 19])
     assert re.match(r"Epoch 1/1 - \d+\.\ds - \d+ steps/s - loss: ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("lengths", "steps"), [(None, 6), ([T, T, 2, 1], None)])
+def test_callbacks_are_told_how_many_chunks_an_epoch_has(lengths, steps, rng):
+    class Count(pyrnn.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.last = batch + 1
+
+    assert T == 7, "three chunks of 3 steps in each of two batches"
+    model, count = Sequential([layers.LSTM(3, return_sequences=True), layers.Dense(1)]), Count()
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(4, T, I)), rng.normal(size=(4, T, 1))
+    model.fit(x, y, batch_size=2, tbptt=3, lengths=lengths, shuffle=False, callbacks=count, verbose=0)
+    assert count.params["steps"] == steps and count.last == (steps or 4)
