@@ -21,6 +21,7 @@ except ImportError as error:
 
 from . import callbacks as callbacks
 from . import initializers as initializers
+from . import interop as interop
 from . import layers as layers
 from . import losses as losses
 from . import metrics as metrics

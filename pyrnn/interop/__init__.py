@@ -1,0 +1,16 @@
+"""Models of other libraries, read and written without these libraries.
+
+- `pyrnn.interop.keras`: `load` reads a whole model's `.keras` or `.h5` file, `to_keras` gives what Keras' `set_weights` takes.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["keras"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A module at its first use: `import pyrnn` stays quick."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f".{name}", __name__)
