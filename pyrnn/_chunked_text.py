@@ -38,10 +38,13 @@ class TextFile:
             yield case.take(text, last) if self.lower else text
 
     def _reads(self, size: int) -> Iterator[tuple[bytes, bool]]:
-        self._file.seek(0)
-        while data := self._file.read(size):
-            yield data, False
-        yield b"", True
+        try:
+            self._file.seek(0)
+            while data := self._file.read(size):
+                yield data, False
+            yield b"", True
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, self.path) from error
 
     @cached_property
     def sha256(self) -> str:

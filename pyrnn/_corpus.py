@@ -249,8 +249,10 @@ def _replacement(places: Sequence[str]) -> Iterator[tuple[BinaryIO, str]]:
         with file:
             yield file, place
         os.replace(file.name, place)
-    except BaseException:
+    except BaseException as error:
         os.remove(file.name)
+        if isinstance(error, OSError) and error.filename is None:  # as write has it
+            raise type(error)(error.errno, f"the ids cannot be written: {error.strerror}", place) from error
         raise
 
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrnn.text import EncodedFile, Vocabulary, encode_file
 from pyrnn.utils import get_file
 
 
@@ -23,12 +24,34 @@ class CorpusUnavailable(CorpusError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, letter for letter as it stands in `source`; `sha256` is that of its bytes there."""
+    """A text, letter for letter as it stands in `source`: the file of that name, unless `content` is the text itself."""
 
     name: str
-    text: str
-    sha256: str
     source: str
+    content: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it in memory, read anew. Raises CorpusError where it cannot be read, is empty, or is not UTF-8."""
+        return _whole(self.source) if self.content is None else self.content
+
+    def encoded(self, lower: bool, vocabulary: Vocabulary | None = None) -> EncodedFile:
+        """Its ids, by default of its own symbols, which take no memory where the file is large: see `encode_file`.
+
+        Raises CorpusError where it cannot be read, is empty, is not UTF-8, or has a character that is not in `vocabulary`.
+        """
+        if self.content is not None:
+            text = self.content.lower() if lower else self.content
+            symbols = vocabulary or Vocabulary.from_text(text)
+            return EncodedFile(symbols.encode(text), symbols, hashlib.sha256(self.content.encode()).hexdigest())
+        try:
+            return encode_file(self.source, lower, vocabulary)
+        except ValueError as error:
+            raise CorpusError(f"the corpus {str(error).removeprefix('encode_file: ')}") from error
+        except OSError as error:
+            if error.filename == self.source:
+                raise _unreadable(self.source, error) from error
+            raise CorpusError(f"the corpus {self.source} cannot be encoded: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,8 @@ NAMES = (NIETZSCHE.name, PYTHON_DOCS)
 def load(name_or_path: str | os.PathLike[str]) -> Corpus:
     """The corpus of that name (see NAMES), or the UTF-8 file at that path (`./nietzsche` is always a file).
 
-    Raises CorpusError when it cannot be read, is empty, is not UTF-8, or has not the checksum of the name it bears.
+    A file is read when its text is asked for; what is none, a pipe, at once. Raises CorpusError when that cannot be read, is
+    empty or not UTF-8, and for a file that has not the checksum of the name it bears.
 
     >>> load("python-docs").name
     'python-docs'
@@ -66,7 +90,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Corpus:
         return load_remote(NIETZSCHE)
     if name == PYTHON_DOCS:
         return _python_docs()
-    return _read(name, Path(name))
+    return Corpus(name, name) if os.path.isfile(name) else Corpus(name, name, _whole(name))
 
 
 def default() -> Corpus:
@@ -89,23 +113,27 @@ def load_remote(remote: Remote) -> Corpus:
         raise CorpusError(str(error)) from error
     except OSError as error:
         raise CorpusUnavailable(str(error)) from error
-    return _read(remote.name, Path(path))
+    return Corpus(remote.name, path)
 
 
-def _read(name: str, path: Path) -> Corpus:
+def _whole(path: str) -> str:
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
         text = data.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark is no letter
     except OSError as error:
-        known = f" (the known names are {', '.join(NAMES)})" if isinstance(error, FileNotFoundError) else ""
-        raise CorpusError(f"the corpus {path} cannot be read: {error.strerror}{known}") from error
+        raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"the corpus {path} is not UTF-8 text: byte 0x{data[error.start]:02x} at position {error.start}"
+            f"the corpus {path} must be UTF-8 text, got byte 0x{data[error.start]:02x} at position {error.start}"
         ) from error
     if not text:
-        raise CorpusError(f"the corpus {path} is empty")
-    return Corpus(name, text, hashlib.sha256(data).hexdigest(), str(path))
+        raise CorpusError(f"the corpus {path} must hold at least one character, but is empty")
+    return text
+
+
+def _unreadable(path: str, error: OSError) -> CorpusError:
+    known = f" (the known names are {', '.join(NAMES)})" if isinstance(error, FileNotFoundError) else ""
+    return CorpusError(f"the corpus {path} cannot be read: {error.strerror}{known}")
 
 
 def _python_docs() -> Corpus:
@@ -113,4 +141,4 @@ def _python_docs() -> Corpus:
 
     text = "\n".join(topics[topic] for topic in sorted(topics))
     source = f"pydoc_data.topics of Python {sys.version.split()[0]}"
-    return Corpus(PYTHON_DOCS, text, hashlib.sha256(text.encode()).hexdigest(), source)
+    return Corpus(PYTHON_DOCS, source, text)

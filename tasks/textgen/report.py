@@ -7,13 +7,12 @@ import math
 import numpy as np
 
 import pyrnn
-from pyrnn.text import Vocabulary, generate_batch
+from pyrnn.text import EncodedFile, generate_batch
 
 from .._run import Run
 from . import corpus
 from .recipes import RECIPES
 from .scores import by_windows, one_pass
-from .texts import Ids
 
 
 class Writer(Run):
@@ -27,14 +26,14 @@ class Writer(Run):
         self,
         model: pyrnn.Sequential,
         args: argparse.Namespace,
-        text: corpus.Corpus,
-        ids: Ids,
-        vocabulary: Vocabulary,
+        source: corpus.Corpus,
+        text: EncodedFile,
         held_out: int,
     ) -> None:
         """`held_out`: the first of the ids that are not trained on."""
-        data = f"{text.name}: {len(ids):,} characters, {len(vocabulary)} symbols"
-        facts = {"name": text.name, "source": text.source, "sha256": text.sha256}
+        ids, vocabulary, sha256 = text
+        data = f"{source.name}: {len(ids):,} characters, {len(vocabulary)} symbols"
+        facts = {"name": source.name, "source": source.source, "sha256": sha256}
         super().__init__(
             model,
             args,

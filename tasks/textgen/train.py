@@ -18,7 +18,7 @@ from .. import _console, _options
 from . import corpus
 from .recipes import DEFAULT, RECIPES, share
 from .report import Writer
-from .texts import Ids, encoded, read
+from .texts import Ids, read, to_learn
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
@@ -72,10 +72,11 @@ def train(args: argparse.Namespace) -> int:
     pyrnn.set_num_threads(args.threads)
     pyrnn.utils.set_random_seed(args.seed)
     source = read(args.corpus)
-    vocabulary, ids = encoded(source, args.lower)
+    text = to_learn(source, args.lower)
+    ids, vocabulary, _ = text
     learnt, held_out = split(ids, args.holdout, args.window)
     model, data = RECIPES[args.recipe].way.learn(args, learnt, held_out, len(vocabulary))
-    writer = Writer(model, args, source, ids, vocabulary, len(learnt))
+    writer = Writer(model, args, source, text, len(learnt))
     try:
         model.fit(
             **data,

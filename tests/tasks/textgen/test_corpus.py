@@ -1,10 +1,13 @@
 """Where a corpus comes from, and what is said when it cannot be had. No test leaves this machine."""
 
+import errno
 import hashlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyrnn.text import Vocabulary, windows
@@ -66,14 +69,23 @@ def one_line(error: BaseException) -> str:
     return str(error)
 
 
+def check(loaded: corpus.Corpus, text: str) -> None:
+    for lower, wanted in (False, text), (True, text.lower()):
+        ids, vocabulary, sha256 = loaded.encoded(lower)
+        assert vocabulary == Vocabulary.from_text(wanted) and vocabulary.decode(ids) == wanted
+        assert sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
 # ----------------------------------------------------------------------- files
 
 
 def test_a_file_is_read_letter_for_letter(tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(TEXT.encode())
-    assert corpus.load(path) == corpus.Corpus(str(path), TEXT, SHA256, str(path))
-    assert corpus.load(str(path)) == corpus.load(path)
+    loaded = corpus.load(path)
+    assert loaded == corpus.load(str(path)) == corpus.Corpus(str(path), str(path))
+    assert loaded.text == TEXT
+    check(loaded, TEXT)
 
 
 def test_a_byte_order_mark_is_no_letter(tmp_path):
@@ -81,24 +93,28 @@ def test_a_byte_order_mark_is_no_letter(tmp_path):
     path.write_bytes(b"\xef\xbb\xbfabc")
     loaded = corpus.load(path)
     assert loaded.text == "abc"
-    assert loaded.sha256 == hashlib.sha256(b"\xef\xbb\xbfabc").hexdigest()
+    ids, vocabulary, sha256 = loaded.encoded(lower=True)
+    assert vocabulary.decode(ids) == "abc"
+    assert sha256 == hashlib.sha256(b"\xef\xbb\xbfabc").hexdigest()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the corpus {} is empty"),
-        (b"\xef\xbb\xbf", "the corpus {} is empty"),
-        (b"caf\xe9 au lait", "the corpus {} is not UTF-8 text: byte 0xe9 at position 3"),
-        (b"\xef\xbb\xbfab\xff", "the corpus {} is not UTF-8 text: byte 0xff at position 5"),
+        (b"", "the corpus {} must hold at least one character, but is empty"),
+        (b"\xef\xbb\xbf", "the corpus {} must hold at least one character, but is empty"),
+        (b"caf\xe9 au lait", "the corpus {} must be UTF-8 text, got byte 0xe9 at position 3"),
+        (b"\xef\xbb\xbfab\xff", "the corpus {} must be UTF-8 text, got byte 0xff at position 5"),
     ],
 )
 def test_a_file_that_is_no_text(tmp_path, content, message):
     path = tmp_path / "text.txt"
     path.write_bytes(content)
-    with pytest.raises(corpus.CorpusError) as error:
-        corpus.load(path)
-    assert one_line(error.value) == message.format(path)
+    loaded = corpus.load(path)
+    for read in lambda: loaded.text, lambda: loaded.encoded(lower=True):
+        with pytest.raises(corpus.CorpusError) as error:
+            read()
+        assert one_line(error.value) == message.format(path)
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -109,6 +125,64 @@ def test_a_file_that_is_not_there(tmp_path):
     )
     with pytest.raises(corpus.CorpusError, match="cannot be read: Is a directory$"):
         corpus.load(tmp_path)
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    loaded = corpus.load(path)
+    path.unlink()
+    with pytest.raises(corpus.CorpusError, match="cannot be read: No such file or directory"):
+        loaded.encoded(lower=True)
+
+
+def test_a_large_file_is_mapped_and_encoded_once(tmp_path, capfd):
+    path = tmp_path / "large.txt"
+    with open(path, "wb") as file:
+        file.write(b"Zz")
+        file.truncate(65 << 20)  # zeros
+    loaded = corpus.load(path)
+    ids, vocabulary, _ = loaded.encoded(lower=True)
+    assert isinstance(ids, np.memmap) and len(ids) == 65 << 20
+    assert vocabulary.symbols == "\0z" and ids[:3].tolist() == [1, 1, 0]
+    assert capfd.readouterr().err == f"encoding {path} into {path}.pyrnn-lower.ids\n"
+    assert loaded.encoded(lower=True).ids.filename == f"{path}.pyrnn-lower.ids"
+    assert capfd.readouterr().err == ""
+
+
+def test_ids_that_cannot_be_written(tmp_path, monkeypatch):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", "text.txt.pyrnn.ids")
+
+    monkeypatch.setattr(corpus, "encode_file", full)
+    with pytest.raises(corpus.CorpusError) as error:
+        corpus.load(path).encoded(lower=False)
+    assert one_line(error.value) == (
+        f"the corpus {path} cannot be encoded: [Errno {errno.ENOSPC}] No space left on device: 'text.txt.pyrnn.ids'"
+    )
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_ids_of_another_vocabulary(tmp_path, piped):
+    path = tmp_path / "text.txt"
+    path.write_bytes(TEXT.encode())
+    loaded = corpus.Corpus("pipe", "pipe", TEXT) if piped else corpus.load(path)
+    vocabulary = Vocabulary.from_text(TEXT.lower() + "xyz")
+    encoded = loaded.encoded(True, vocabulary)
+    assert encoded.vocabulary == vocabulary and vocabulary.decode(encoded.ids) == TEXT.lower()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_read_once(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(TEXT.encode()))
+    writer.start()
+    loaded = corpus.load(pipe)
+    writer.join()
+    assert loaded.text == TEXT
+    for _ in range(2):
+        check(loaded, TEXT)
 
 
 # ----------------------------------------------------------------- python-docs
@@ -118,7 +192,7 @@ def test_python_docs_are_prose_and_always_the_same():
     docs = corpus.load("python-docs")
     assert len(docs.text) > 300_000
     assert "assert" in docs.text and "The Python" in docs.text
-    assert docs.sha256 == hashlib.sha256(docs.text.encode()).hexdigest()
+    check(docs, docs.text)
     assert docs == corpus.load("python-docs")
 
 
@@ -128,7 +202,7 @@ def test_python_docs_are_prose_and_always_the_same():
 def test_download_once(server, cache, capfd, data_dir):
     remote = corpus.Remote("truth", f"{server.url}/text", SHA256)
     first = corpus.load_remote(remote)
-    assert first == corpus.Corpus("truth", TEXT, SHA256, str(cache / "truth.txt"))
+    assert first == corpus.Corpus("truth", str(cache / "truth.txt"))
     output = capfd.readouterr()
     assert output.out == ""
     assert output.err == f"downloading {server.url}/text to {cache}\n"
@@ -205,11 +279,10 @@ def test_nothing_to_be_had_falls_back_only_by_default(cache, data_dir, capfd):
 
 def test_default_has_the_published_numbers():
     loaded = corpus.default()
-    text = loaded.text.lower()
-    vocabulary = Vocabulary.from_text(text)
-    x, _ = windows(vocabulary.encode(text), 40, step=3)
+    ids, vocabulary, _ = loaded.encoded(lower=True)
+    x, _ = windows(ids, 40, step=3)
     if loaded.name == "nietzsche":  # there with PYRNN_DATA_DIR only
-        assert (len(text), len(vocabulary), len(x)) == (600_893, 57, 200_285)
+        assert (len(ids), len(vocabulary), len(x)) == (600_893, 57, 200_285)
     else:
         assert loaded.name == "python-docs"
-        assert len(x) == len(range(0, len(text) - 40, 3))
+        assert len(x) == len(range(0, len(loaded.text.lower()) - 40, 3))
