@@ -4,15 +4,17 @@ Letters: L characters of text, N windows or streams, T steps, V symbols.
 """
 
 import argparse
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pyrnn
 from pyrnn import layers, optimizers
-from pyrnn.text import windows
+from pyrnn.text import Vocabulary, windows
 
 from .. import _console, _options
+from .sentences import rows, starts
 from .streams import build as build_stream
 from .streams import optimizer, streams, updates_of
 from .texts import Ids
@@ -23,10 +25,10 @@ share = _options.real("a number from 0 to less than 1", lambda number: 0 <= numb
 
 @dataclass(frozen=True)
 class Way:
-    """A way to read a text: its own options, `learn(args, learnt, held_out, symbols)`, and how `generate` reads a prompt."""
+    """A way to read a text: its own options, `learn(args, learnt, held_out, vocabulary)`, and how `generate` reads a prompt."""
 
     add_options: Callable[[argparse._ArgumentGroup], None]
-    learn: Callable[[argparse.Namespace, Ids, Ids, int], Learning]
+    learn: Callable[[argparse.Namespace, Ids, Ids, Vocabulary], Learning]
     mode: str
     keep: str  # the "best" model by held-out text, or the "last"
 
@@ -50,8 +52,8 @@ def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cel
     return model
 
 
-def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
-    model = build(args.window, symbols, args.hidden, args.layers, _options.CELLS[args.cell])
+def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
+    model = build(args.window, len(vocabulary), args.hidden, args.layers, _options.CELLS[args.cell])
     model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     x, y = windows(learnt, args.window, args.step)
     return model, {
@@ -68,12 +70,10 @@ def _window_options(group: argparse._ArgumentGroup) -> None:
 # -- streams ------------------------------------------------------------------
 
 
-def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: int) -> Learning:
+def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
     if len(learnt) <= args.batch:
         raise _console.RunFailed(f"the corpus is too short: {len(learnt)} characters for --batch {args.batch} streams")
-    model = build_stream(symbols, args.hidden, args.layers, args.dropout, _options.CELLS[args.cell])
-    updates = updates_of(len(learnt), args.batch, args.chunk, args.epochs)
-    model.compile(optimizer(args.lr, updates), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model = _of_all_steps(args, len(vocabulary), updates_of(len(learnt), args.batch, args.chunk, args.epochs))
     x, y = streams(learnt, args.batch)
     return model, {"x": x, "y": y, "shuffle": False, "tbptt": args.chunk}
 
@@ -81,16 +81,43 @@ def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, symbols: in
 def _stream_options(group: argparse._ArgumentGroup) -> None:
     chunk = "characters from update to update"
     group.add_argument("--chunk", type=_options.whole(1), default=32, metavar="K", help=chunk)
+    _dropout_option(group)
+
+
+def _of_all_steps(args: argparse.Namespace, symbols: int, updates: int) -> pyrnn.Sequential:
+    model = build_stream(symbols, args.hidden, args.layers, args.dropout, _options.CELLS[args.cell])
+    model.compile(optimizer(args.lr, updates), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _dropout_option(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="behind each recurrent layer")
+
+
+# -- sentences ----------------------------------------------------------------
+
+
+def by_sentences(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
+    x, y, lengths = rows(learnt, starts(learnt, vocabulary), args.longest)
+    model = _of_all_steps(args, len(vocabulary), args.epochs * math.ceil(len(x) / args.batch))
+    return model, {"x": x, "y": y, "lengths": lengths}
+
+
+def _sentence_options(group: argparse._ArgumentGroup) -> None:
+    longest = "characters of a sentence, which goes on as another"
+    group.add_argument("--longest", type=_options.whole(1), default=400, metavar="N", help=longest)
+    _dropout_option(group)
 
 
 # -- recipes ------------------------------------------------------------------
 
 STREAMS = Way(_stream_options, by_streams, "stateful", "best")
+SENTENCES = Way(_sentence_options, by_sentences, "stateful", "best")
 WINDOWS = Way(_window_options, by_windows, "window", "last")
 
 DEFAULT = "stream"
 RECIPES = {
     "stream": Recipe(STREAMS, {"batch": 16, "epochs": 6, "lr": 0.02}),
+    "sentences": Recipe(SENTENCES, {"batch": 8, "epochs": 10, "lr": 0.02}),
     "keras": Recipe(WINDOWS, {"batch": 128, "epochs": 20, "lr": 0.01}),
 }

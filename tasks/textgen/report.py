@@ -57,6 +57,8 @@ class Writer(Run):
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")
         if not self.settings.quiet:
+            if "val_bpc" in values:
+                print(f"{values['val_bpc']:.4f} bits per character on held-out text")
             self.show(epoch)
 
     def result(self) -> dict[str, float]:

@@ -31,7 +31,7 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     text = options.add_argument_group("text")
     known = f"{', '.join(corpus.NAMES)} or a UTF-8 file (default: nietzsche, or python-docs where it cannot be had)"
     text.add_argument("--corpus", default=argparse.SUPPRESS, metavar="NAME", help=known)
-    recipes = "stream: --batch streams, the state carried on, Adam; keras: windows, RMSprop"
+    recipes = "stream: --batch streams, the state carried on, Adam; sentences: each from a zero state, Adam; keras: windows, RMSprop"
     text.add_argument("--recipe", choices=RECIPES, default=DEFAULT, help=recipes)
     text.add_argument(
         "--window", type=_options.whole(1), default=40, metavar="T", help="characters of a window or a prompt"
@@ -75,7 +75,7 @@ def train(args: argparse.Namespace) -> int:
     text = to_learn(source, args.lower)
     ids, vocabulary, _ = text
     learnt, held_out = split(ids, args.holdout, args.window)
-    model, data = RECIPES[args.recipe].way.learn(args, learnt, held_out, len(vocabulary))
+    model, data = RECIPES[args.recipe].way.learn(args, learnt, held_out, vocabulary)
     writer = Writer(model, args, source, text, len(learnt))
     try:
         model.fit(
