@@ -1,11 +1,12 @@
 """Where batches come from: arrays in memory, cut by an index, or a dataset of the user's that has its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _random
 from ._checks import whole
 from ._lengths import Spans
 
@@ -126,6 +127,20 @@ class ArrayBatches:
         x, spans = self._data.x, self._data.spans
         return int(x.shape[0] * x.shape[1] if spans is None else spans[:, 1].sum())
 
+    def describe(self) -> dict[str, Any]:
+        return {"samples": self.samples, "batch_size": self._batch_size, "shuffle": self._rng is not None}
+
+    def get_state(self) -> dict[str, Any]:
+        return {} if self._rng is None else {"random": _random.get_state(self._rng)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if self._rng is not None:
+            self._rng = _random.from_state(state["random"])
+
+    @property
+    def carried(self) -> list[Array]:
+        return []
+
     def __iter__(self) -> Iterator[Batch]:
         data, samples, size = self._data, len(self._data.x), self._batch_size
         order = np.arange(samples) if self._rng is None else self._rng.permutation(samples)
@@ -145,13 +160,39 @@ class DatasetBatches:
         self.samples: int | None = None
         self.steps: int | None = len(dataset) if isinstance(dataset, Sized) else None
 
+    def describe(self) -> dict[str, Any]:
+        return {"batches": self.steps}
+
+    def get_state(self) -> dict[str, Any]:
+        return {"dataset": self._dataset.get_state()} if isinstance(self._dataset, HasState) else {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if isinstance(self._dataset, HasState):
+            self._dataset.set_state(state["dataset"])
+
+    @property
+    def carried(self) -> list[Array]:
+        return []
+
     def __iter__(self) -> Iterator[Batch]:
         for name, batch in numbered(self._owner, self._dataset):
             yield self._adapt(name, batch).batch
 
 
+@runtime_checkable
+class HasState(Protocol):
+    """A dataset whose passes differ, and that can tell where it stands."""
+
+    def get_state(self) -> Any: ...
+    def set_state(self, state: Any) -> None: ...
+
+
 class Batches(Protocol):
-    """What is passed over again and again: `samples` of a `unit`, of which it may be a speed, in as many `steps` as batches."""
+    """What is passed over again and again: `samples` of a `unit`, of which it may be a speed, in as many `steps` as batches.
+
+    A pass can be repeated: `get_state` before it has what decides on its order, for JSON, and `set_state` brings that back. `carried`
+    are the arrays that the batch at hand hands on to the next.
+    """
 
     samples: int | None
     steps: int | None
@@ -162,6 +203,11 @@ class Batches(Protocol):
     @property
     def time_steps(self) -> int | None: ...
 
+    def describe(self) -> dict[str, Any]: ...
+    def get_state(self) -> dict[str, Any]: ...
+    def set_state(self, state: dict[str, Any]) -> None: ...
+    @property
+    def carried(self) -> list[Array]: ...
     def __iter__(self) -> Iterator[Batch]: ...
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -33,6 +33,13 @@ class Means:
         else:
             self._sums = [mean * samples for mean in means]
         self._samples += samples
+
+    def get_state(self) -> dict[str, Any]:
+        """All that later means depend on, for a checkpoint."""
+        return {"sums": list(self._sums), "samples": self._samples, "over": self._over}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._sums, self._samples, self._over = state["sums"], state["samples"], state["over"]
 
     def values(self) -> list[float]:
         return self._results([total / max(1, self._samples) for total in self._sums])

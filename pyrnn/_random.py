@@ -5,7 +5,7 @@ numpy.random is imported when it is first used: it is a third of the time that i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -30,6 +30,24 @@ def generator() -> Generator:
     if _generator is None:
         _generator = new_generator()
     return _generator
+
+
+def get_state(of: Generator) -> dict[str, Any]:
+    """Where a stream stands, as JSON has it."""
+    return dict(of.bit_generator.state)
+
+
+def from_state(state: dict[str, Any]) -> Generator:
+    """A stream that goes on where `get_state` was asked. Raises ValueError, TypeError or KeyError for no such state."""
+    made = new_generator(0)
+    made.bit_generator.state = state
+    return made
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Let the shared stream go on as another."""
+    global _generator
+    _generator = from_state(state)
 
 
 def spawn() -> Generator:

@@ -108,11 +108,21 @@ class ContinuedBatches:
         self.time_steps = batches.time_steps
         self.unit, self.samples = ("samples", batches.samples) if tbptt is None else ("steps", batches.time_steps)
         self.steps = batches.steps if tbptt is None else None
+        self.carried: list[Array] = []
+
+    def describe(self) -> dict[str, Any]:
+        return {**self._batches.describe(), "tbptt": self._tbptt}
+
+    def get_state(self) -> dict[str, Any]:
+        return self._batches.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._batches.set_state(state)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._batches:
             x, spans, given, *_ = parts(batch.x)
-            state = self._states.begin(self._owner, len(batch.rows), given)
+            state = self.carried = self._states.begin(self._owner, len(batch.rows), given)
             chunks = [batch] if self._tbptt is None else _chunks(batch, x, spans, self._tbptt)
             for chunk in chunks:
                 x, spans, *_ = parts(chunk.x)

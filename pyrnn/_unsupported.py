@@ -134,6 +134,10 @@ BY_NAME = {
 
 # Where the same name means something else.
 BY_OWNER = {
+    ("BackupAndRestore", "double_checkpoint"): Unsupported(
+        "the file is replaced in one step, so that the last one is always whole", _OFF
+    ),
+    ("BackupAndRestore", "save_before_preemption"): Unsupported("save every few batches: save_freq=", _OFF),
     ("Input", "batch_size"): Unsupported("no layer needs a fixed one; leave it out", _NONE),
     ("ReduceLROnPlateau", "epsilon"): Unsupported("use min_delta="),
     ("train_on_batch", "return_dict"): Unsupported("put model.metrics_names beside the values", _OFF),

@@ -55,6 +55,7 @@ class Sequential(Predicting):
     history: History | None = None
     _compiled: Compiled | None = None
     _means: Means | None = None
+    _training: Training | None = None  # while fit runs
 
     # -- what to learn --------------------------------------------------------
 
@@ -203,8 +204,8 @@ class Sequential(Predicting):
             validation = None if held_out is None else ArrayBatches(held_out, size)
         if validation_data is not None:
             validation = self._validation_batches(validation_data, batch_size, compiled)
-        training = Training(self, self._require_network(), compiled, batches, validation)
-        return training.run(first, last, hooks, verbose, progress)
+        training = Training(self, compiled, batches, validation, hooks)
+        return training.run(first, last, verbose, progress)
 
     def reset_metrics(self) -> None:
         """For callbacks: the means that `fit` logs begin anew with the next batch, as they do with each epoch."""

@@ -10,13 +10,14 @@ import os
 from typing import Any
 
 from . import _files
+from ._checkpoint import load_checkpoint, save_checkpoint
 from ._checks import refuse_unknown
 from ._compile import Compiled
 from ._files import Unreadable
 from .models import Sequential
 from .seq2seq import Seq2Seq
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_checkpoint", "load_model", "save_checkpoint", "save_model"]
 
 _MODELS: dict[str, type[Sequential]] = {"Sequential": Sequential, "Seq2Seq": Seq2Seq}
 _FORMAT, _WEIGHTS_FORMAT, _VERSION = "pyrnn", "pyrnn weights", 1

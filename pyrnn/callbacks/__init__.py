@@ -1,5 +1,6 @@
 """Callbacks of `Sequential.fit`, as in Keras."""
 
+from ._backup import BackupAndRestore as BackupAndRestore
 from ._base import Callback as Callback
 from ._base import History as History
 from ._base import LambdaCallback as LambdaCallback

@@ -1,7 +1,7 @@
 """What a callback is, and the two simplest."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._checks import refuse_unknown
 
@@ -18,16 +18,27 @@ class Callback:
     Epochs and batches count from 0. `logs` at the end of a batch are the means of the epoch so far; at the end of an epoch
     they are the epoch's, with those of the validation data named val_... Hooks of batches that are not overridden cost nothing.
     Setting `model.stop_training = True` ends training after the current batch or epoch.
+
+    What a callback must know to go on from a checkpoint, it gives by `get_state` and takes by `set_state`. Where training is
+    resumed, `on_train_begin` comes first, then `set_state`, then the hooks that have not been called yet: none twice.
     """
 
     model: "Sequential"
     params: dict[str, Any]
+    resumed = False  # set before training: whether it goes on from a checkpoint
 
     def set_model(self, model: "Sequential") -> None:
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """For a checkpoint: plain values and arrays, in lists and dictionaries with names. Asked of those that define it."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on where `get_state` was asked."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None: ...
     def on_train_end(self, logs: Logs | None = None) -> None: ...
@@ -39,6 +50,19 @@ class Callback:
     def on_test_end(self, logs: Logs | None = None) -> None: ...
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
+
+
+class Remembering(Callback):
+    """A callback whose state are its attributes `remembered`."""
+
+    remembered: ClassVar[Sequence[str]]
+
+    def get_state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.remembered}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        for name in self.remembered:
+            setattr(self, name, state[name])
 
 
 def overridden(callbacks: Sequence[Callback], name: str) -> list[Hook]:
@@ -80,12 +104,14 @@ class LambdaCallback(Callback):
             setattr(self, name, function)
 
 
-class History(Callback):
+class History(Remembering):
     """What `fit` returns: `history`, by name a list with a value per epoch, and `epoch`, the numbers of the epochs.
 
     >>> History().history
     {}
     """
+
+    remembered = ("history", "epoch")
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._checks import flag, real, refuse_unknown, whole
 from ..schedules import ScaledSchedule
-from ._base import Callback, Logs
+from ._base import Callback, Logs, Remembering
 
 if TYPE_CHECKING:
     from .._core import OptimizerState
@@ -37,7 +37,23 @@ class _Snapshot(NamedTuple):
     optimizer: "OptimizerState"  # its moments: those of a diverging network would drive any weights away again
 
 
-class DivergenceGuard(Callback):
+def _described(snapshot: _Snapshot) -> dict[str, Any]:
+    """With names in place of the pairs (op, weight) of the engine."""
+    slots = snapshot.optimizer["slots"].items()
+    named = {slot: {f"{op}/{name}": value for (op, name), value in values.items()} for slot, values in slots}
+    return {"weights": snapshot.weights, "iterations": snapshot.optimizer["iterations"], "slots": named}
+
+
+def _snapshot_from(described: dict[str, Any]) -> _Snapshot:
+    def key(name: str) -> tuple[int, str]:
+        op, weight = name.split("/")
+        return int(op), weight
+
+    slots = {slot: {key(name): v for name, v in values.items()} for slot, values in described["slots"].items()}
+    return _Snapshot(described["weights"], {"iterations": described["iterations"], "slots": slots})
+
+
+class DivergenceGuard(Remembering):
     """Where the loss jumps, goes back to the best weights and halves the learning rate.
 
     Networks that learn well for a long time may still explode: Keras' text generation with RMSprop(0.01) is known to reach
@@ -58,6 +74,8 @@ class DivergenceGuard(Callback):
     Two copies of weights and moments are kept. "rollbacks", the number so far, and "learning_rate" are logged per epoch.
     `verbose` prints a line for each. In a later `fit` of the same model the guard knows what it has seen, until `compile`.
     """
+
+    remembered = ("best", "rollbacks", "_sum", "_count", "_epoch", "_mean", "_batches")
 
     def __init__(
         self,
@@ -89,6 +107,13 @@ class DivergenceGuard(Callback):
             self.best, self.rollbacks = math.inf, 0
         self._size = min(self.window, self.params["steps"] or self.window)
         self._sum, self._count = 0.0, 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "begin": _described(self._begin), "kept": _described(self._kept)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._begin, self._kept = _snapshot_from(state["begin"]), _snapshot_from(state["kept"])
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch

@@ -7,12 +7,32 @@ import os
 from typing import Any
 
 from .._checks import flag, refuse_unknown, whole
-from ._base import Callback, Logs
+from ._base import Callback, Logs, Remembering
 
 Path = str | os.PathLike[str]
 
 
-class CSVLogger(Callback):
+class _Lines(Callback):
+    """Writes lines to a file, which a resumed training takes back to the length that it had when it was saved."""
+
+    filename: str
+
+    def get_state(self) -> dict[str, Any]:
+        with open(self.filename, "rb") as file:
+            os.fsync(file.fileno())  # on the disk before the checkpoint that counts on it
+            return {"size": file.seek(0, os.SEEK_END)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Raises ValueError where the file is shorter than it was."""
+        size = os.path.getsize(self.filename)
+        if size < state["size"]:
+            raise ValueError(
+                f"{type(self).__name__}: {self.filename} must have the {state['size']} bytes that it had at the checkpoint, got {size}"
+            )
+        os.truncate(self.filename, state["size"])
+
+
+class CSVLogger(_Lines):
     """A line per epoch in a file: "epoch", which counts from 0, then the logged values in the order of their names.
 
     `append` goes on with a file that there is, in the columns that its first line names. A value that the logs do not have is
@@ -32,7 +52,7 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
+        with open(self.filename, "a+" if self.append or self.resumed else "w+", encoding="utf-8", newline="") as file:
             file.seek(0)
             self._columns = next(csv.reader(file, delimiter=self.separator), [])
 
@@ -53,7 +73,7 @@ class CSVLogger(Callback):
             csv.writer(file, delimiter=self.separator).writerows(rows)
 
 
-class JSONLogger(Callback):
+class JSONLogger(_Lines):
     """A JSON object per epoch, each on a line of its own: "epoch", which counts from 0, and the logged values.
 
     What is not finite is written as null, for JSON has no word for it. `append` goes on with a file that there is. Raises
@@ -69,7 +89,7 @@ class JSONLogger(Callback):
         self.append = flag("JSONLogger", "append", append)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
+        with open(self.filename, "a" if self.append or self.resumed else "w", encoding="utf-8"):
             pass  # an old file is emptied, and one that cannot be written is an error now
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -78,7 +98,7 @@ class JSONLogger(Callback):
             file.write(json.dumps({"epoch": epoch, **finite}, allow_nan=False) + "\n")
 
 
-class TensorBoard(Callback):
+class TensorBoard(Remembering):
     """Writes the logs for TensorBoard, through the library tensorboardX, to the folders train and validation of `log_dir`.
 
     Per epoch, which counts from 0: "epoch_loss" and so on, and "epoch_learning_rate"; every `histogram_freq` epochs, unless it
@@ -90,6 +110,8 @@ class TensorBoard(Callback):
     ...
     TypeError: TensorBoard: update_freq must be an integer, got 'sometimes'
     """
+
+    remembered = ("_batches",)
 
     def __init__(
         self,

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from .._checks import choice, flag, real, refuse_unknown, whole
-from ._base import Callback, Logs
+from ._base import Logs, Remembering
 
 
-class Monitor(Callback):
+class Monitor(Remembering):
     """Follows one value of the logs and knows when it improves."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None) -> None:
@@ -49,6 +49,8 @@ class EarlyStopping(Monitor):
     >>> EarlyStopping(monitor="val_loss", patience=3).patience
     3
     """
+
+    remembered = ("best", "best_epoch", "best_weights", "wait", "stopped_epoch")
 
     def __init__(
         self,
@@ -111,6 +113,8 @@ class ModelCheckpoint(Monitor):
     >>> ModelCheckpoint("runs/{epoch:02d}.safetensors").save_freq
     'epoch'
     """
+
+    remembered = ("best", "_epoch", "_batches")
 
     def __init__(
         self,

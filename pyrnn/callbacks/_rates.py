@@ -80,6 +80,8 @@ class ReduceLROnPlateau(Monitor):
     0.0
     """
 
+    remembered = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -127,6 +127,7 @@ class Layer(Configured):
     reads_ahead = False  # answers the first step when it has seen the last
     stateful = False
     return_state = False
+    drawn_seed: int | None = None  # of what it draws in training; none before the engine has it
     option_names: ClassVar[Sequence[str]] = ()  # what it takes by name beside its signature
 
     def __init__(self, name: str | None, input_shape: object, unsupported: dict[str, object]) -> None:

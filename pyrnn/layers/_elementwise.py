@@ -55,15 +55,14 @@ class _Random(Layer):
     ) -> None:
         super().__init__(name, input_shape, unsupported)
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, low=0)
-        self._drawn_seed: int | None = None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return _unchanged(self, input_shape)
 
     def op(self) -> dict[str, Any]:
-        if self._drawn_seed is None:
-            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
-        return {"seed": self._drawn_seed}
+        if self.drawn_seed is None:
+            self.drawn_seed = _random.draw_seed() if self.seed is None else self.seed
+        return {"seed": self.drawn_seed}
 
 
 class Dropout(_Random):

@@ -102,7 +102,6 @@ class RecurrentLayer(Layer):
         self.dropout = real(owner, "dropout", options.get("dropout", 0.0), 0, 1)
         self.recurrent_dropout = real(owner, "recurrent_dropout", options.get("recurrent_dropout", 0.0), 0, 1)
         self.zoneout = real(owner, "zoneout", options.get("zoneout", 0.0), 0, 1)
-        self._drawn_seed: int | None = None
         seed = options.get("seed")
         self.seed = None if seed is None else whole(owner, "seed", seed, low=0)
 
@@ -149,9 +148,9 @@ class RecurrentLayer(Layer):
         """Of the engine: nothing is drawn from the shared stream where nothing is dropped."""
         if not any(self._rates().values()):
             return {}
-        if self._drawn_seed is None:
-            self._drawn_seed = _random.draw_seed() if self.seed is None else self.seed
-        return {**self._rates(), "seed": self._drawn_seed}
+        if self.drawn_seed is None:
+            self.drawn_seed = _random.draw_seed() if self.seed is None else self.seed
+        return {**self._rates(), "seed": self.drawn_seed}
 
     def op(self) -> dict[str, Any]:
         return {

@@ -85,6 +85,15 @@ class TimeseriesDataset:
     def samples(self) -> int:
         return len(self._starts)
 
+    def get_state(self) -> Any:
+        """What decides on the order of the passes to come, for checkpoints."""
+        return None if self._rng is None else _random.get_state(self._rng)
+
+    def set_state(self, state: Any) -> None:
+        """Go on where `get_state` was asked."""
+        if self._rng is not None:
+            self._rng = _random.from_state(state)
+
     def __len__(self) -> int:
         size = self._batch_size or 1
         return (self.samples + size - 1) // size
