@@ -24,12 +24,10 @@ Apply = Callable[[], None]
 def save_checkpoint(model: "Sequential", path: Path) -> None:
     """Write all that training `model` further depends on to one safetensors file, replaced in one step.
 
-    That is its weights, the optimizer's state by Keras' names in the weights' shapes, the states of stateful layers, and pyrnn's random state. A callback that calls this in `fit`
-    writes too where `fit` stands, the History so far and the states of the callbacks, from which `BackupAndRestore` goes on;
-    let it be the last of the callbacks, as the hooks of those after it are not called again.
+    That is its weights, the optimizer's state by Keras' names in the weights' shapes, the states of stateful layers, and pyrnn's
+    random state. Where `fit` stands is in the checkpoints that the callback `BackupAndRestore` writes.
 
-    Raises RuntimeError before `compile`, OSError where the file cannot be written, ValueError for a model without shapes,
-    TypeError where a callback's state has no place in a file.
+    Raises RuntimeError before `compile`, OSError where the file cannot be written, ValueError for a model without shapes.
 
     >>> import os, tempfile
     >>> import numpy as np
@@ -37,35 +35,48 @@ def save_checkpoint(model: "Sequential", path: Path) -> None:
     >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.safetensors")
     >>> model = Sequential([layers.Dense(1, input_shape=(3,))])
     >>> model.compile("adam", "mse")
-    >>> before = model.train_on_batch(np.ones((2, 3)), np.ones(2))
+    >>> x, y = np.ones((2, 3)), np.ones(2)
+    >>> losses = [model.train_on_batch(x, y) for _ in range(3)]
     >>> save_checkpoint(model, path)
-    >>> once = model.train_on_batch(np.ones((2, 3)), np.ones(2))
+    >>> next_losses = [model.train_on_batch(x, y) for _ in range(3)]
     >>> load_checkpoint(model, path)
     0
-    >>> model.train_on_batch(np.ones((2, 3)), np.ones(2)) == once
+    >>> [model.train_on_batch(x, y) for _ in range(3)] == next_losses
     True
     """
-    state = {"model": model_state(model)}
-    if model._training is not None:
-        state["fit"] = model._training.get_state()
-    _checkpoint_file.write(path, state)
+    save_training(model, path, {})
+
+
+def save_training(model: "Sequential", path: Path, fit: State) -> None:
+    """A checkpoint with the state of the `fit` that is running, if there is one."""
+    _checkpoint_file.write(path, {"model": model_state(model), "fit": fit})
 
 
 def load_checkpoint(model: "Sequential", path: Path) -> int:
     """Let `model` go on from a file that `save_checkpoint` or `BackupAndRestore` wrote; all or nothing.
 
-    Returns the number of whole epochs that were trained in the `fit` that the file was written in, 0 where it was none:
-    the `initial_epoch` of the next. The batches of an epoch that had begun are in the weights; to go on within it, give `fit`
-    the callback `BackupAndRestore`.
+    Returns the number of whole epochs that the `fit` of a `BackupAndRestore` had trained, the `initial_epoch` of another; else 0.
+    Of an epoch that had begun the weights have seen a part; only `BackupAndRestore` goes on within it.
 
-    The model must be compiled, with the layers and arguments of the one that was saved; names may differ. Raises RuntimeError before
-    `compile`, OSError where the file cannot be read, ValueError where it is damaged, no checkpoint, of a newer version, or
-    does not fit; the model is then as it was.
+    The model must be compiled, with the layers and arguments of the one that was saved; names may differ, and the learning
+    rate is the saved one. Raises RuntimeError before `compile`, OSError where the file cannot be read, ValueError for a model
+    without shapes, and where the file is damaged, no checkpoint, of a newer version, or does not fit; the model is then as
+    it was.
+
+    >>> from pyrnn import Sequential, layers
+    >>> model = Sequential([layers.Dense(1, input_shape=(3,))])
+    >>> model.compile("adam", "mse")
+    >>> load_checkpoint(model, "nowhere.safetensors")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.safetensors'
     """
+    model._require_compiled("load_checkpoint")
+    model._require_network()
     with _checkpoint_file.opened("load_checkpoint", path) as tree:
-        apply = checked_model_state(model, tree["model"])
-        epochs = whole("fit", "epoch", tree["fit"]["epoch"], low=0) if "fit" in tree else 0
-    apply()
+        restore = checked_model_state(model, tree["model"])
+        epochs = whole("fit", "epoch", tree["fit"].get("epoch", 0), low=0)
+    restore()
     return epochs
 
 
@@ -129,7 +140,7 @@ def _description(model: "Sequential") -> State:
     compiled = model._require_compiled("save_checkpoint")
     description = {
         "model": _nameless(model.get_config()),
-        "optimizer": compiled.optimizer.engine_spec(),
+        "optimizer": {"class_name": type(compiled.optimizer).__name__, "config": compiled.optimizer.get_fixed_config()},
         "loss": {compiled.loss.engine_name: compiled.loss.engine_options()},
         "metrics": [metric.engine_spec() for metric in compiled.metrics],
         "logs": compiled.names,
@@ -149,8 +160,9 @@ def describe_difference(there: Any, here: Any, way: str = "") -> str:
     >>> describe_difference({"rate": [0.5, 1]}, {"rate": [0.5, 2]})
     'rate[1] is 1 there and 2 here'
     """
-    if isinstance(there, dict) and isinstance(here, dict) and there.keys() == here.keys():
-        pairs = [(there[key], here[key], f"{way}.{key}" if way else key) for key in here]
+    if isinstance(there, dict) and isinstance(here, dict) and there.keys() <= here.keys():
+        # an option that is here alone is newer than the file
+        pairs = [(there[key], here[key], f"{way}.{key}" if way else key) for key in there]
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         pairs = [(one, other, f"{way}[{number}]") for number, (one, other) in enumerate(zip(there, here, strict=True))]
     else:

@@ -1,8 +1,8 @@
 """Checkpoint files: a tree of plain values and arrays as one safetensors file, with a checksum.
 
 Metadata: `format` "pyrnn checkpoint", `format_version` "1", `checkpoint` the tree as JSON, in which {"$array": name} stands for
-a tensor, and `crc32` of that JSON, then of each tensor's name and bytes in the order of the names. A tensor is named by its way through the tree,
-"optimizer/momentum/lstm/kernel".
+a tensor, and `crc32` of that JSON, then of each tensor's name and bytes in the order of the names. A tensor is named by its way
+through the tree: "model/optimizer/slots/momentum/lstm/kernel".
 """
 
 import json

@@ -182,7 +182,7 @@ class Training:
         if not os.path.lexists(path):
             return None
         with _checkpoint_file.opened("BackupAndRestore", path) as tree:
-            if "fit" not in tree:
+            if not tree["fit"]:
                 raise Unreadable("was not written in fit")
             restore_model = checked_model_state(self._model, tree["model"])
             restore = self._checked_state(tree["fit"])

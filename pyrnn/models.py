@@ -334,7 +334,8 @@ class Sequential(Predicting):
         """Write layers, weights and compile()'s arguments to one safetensors file, replaced in one step.
 
         `pyrnn.load_model` reads it. An optimizer's count of iterations, where its schedule goes on, is in it; its moments
-        are not. Raises OSError where the file cannot be written.
+        are kept in checkpoints, by `pyrnn.saving.save_checkpoint` and the callback `BackupAndRestore`. Raises OSError where the
+        file cannot be written.
         """
         from .saving import save_model
 

@@ -99,7 +99,11 @@ class Optimizer(Configured):
     def get_config(self) -> dict[str, Any]:
         given = self._learning_rate
         described = given if isinstance(given, float) else serialize(given)
-        return {"learning_rate": described, **self._rule, **self._options}
+        return {"learning_rate": described, **self.get_fixed_config()}
+
+    def get_fixed_config(self) -> dict[str, Any]:
+        """The constructor's arguments without the learning rate: what never changes."""
+        return {**self._rule, **self._options}
 
     def engine_spec(self) -> dict[str, Any]:
         given = {name: value for name, value in self._options.items() if value is not None}

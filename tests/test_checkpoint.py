@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyrnn
-from pyrnn import Input, Sequential, callbacks, layers, optimizers
+from pyrnn import Input, Sequential, callbacks, layers, optimizers, saving
 from pyrnn.utils import timeseries_dataset_from_array
 
 RNG = np.random.default_rng(20150806)
@@ -160,3 +160,185 @@ def test_callbacks_remember(tmp_path):
     for stop in range(1, batches, 3):
         assert train(case, tmp_path / "run", seed=3, epochs=20, stop=stop, more=watchers()) is None
         assert_same(train(case, tmp_path / "run", seed=4, epochs=20, more=watchers()), whole)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_does_not_matter(threads, tmp_path):
+    case, before = "shuffle, dropout, clipping", pyrnn.get_num_threads()
+    whole = train(case, tmp_path / "whole", seed=1)
+    try:
+        pyrnn.set_num_threads(threads)
+        assert train(case, tmp_path / "run", seed=1, stop=7) is None
+        pyrnn.set_num_threads(4 - threads)
+        assert_same(train(case, tmp_path / "run", seed=2), whole)
+    finally:
+        pyrnn.set_num_threads(before)
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_loggers_go_back_to_the_checkpoint(append, tmp_path):
+    case = "sample weights, ragged"
+
+    def loggers(folder):
+        folder.mkdir(exist_ok=True)
+        csv, lines = folder / "log.csv", folder / "log.jsonl"
+        return [callbacks.CSVLogger(csv, append=append), callbacks.JSONLogger(lines, append=append)]
+
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train(case, whole / "backup", seed=1, epochs=4, more=loggers(whole))
+    for stop in (7, 9):  # the first line is written when the checkpoint is; the second, after it, is written again
+        assert train(case, run / "backup", seed=1, epochs=4, stop=stop, save_freq=7, more=loggers(run)) is None
+    train(case, run / "backup", seed=2, epochs=4, save_freq=7, more=loggers(run))
+    for name in ("log.csv", "log.jsonl"):
+        assert (run / name).read_text() == (whole / name).read_text()
+        assert len((run / name).read_text().splitlines()) == (5 if name == "log.csv" else 4)
+
+
+def test_a_log_that_was_lost_is_an_error(tmp_path):
+    case, log = "dataset", tmp_path / "log.jsonl"
+    assert train(case, tmp_path / "run", seed=1, stop=9, more=[callbacks.JSONLogger(log)]) is None
+    log.write_text("")
+    with pytest.raises(ValueError, match="JSONLogger: .*log.jsonl must have the .* bytes that it had"):
+        train(case, tmp_path / "run", seed=1, more=[callbacks.JSONLogger(log)])
+
+
+def test_hooks_are_called_once_in_all(tmp_path):
+    calls = []
+
+    class Watch(callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            calls.append(("begin", self.resumed))
+
+        def on_epoch_begin(self, epoch, logs=None):
+            calls.append(("epoch", epoch))
+
+        def on_train_batch_end(self, batch, logs=None):
+            calls.append(("batch", batch))
+
+        def on_epoch_end(self, epoch, logs=None):
+            calls.append(("end", epoch))
+
+    case = "stateful"  # two batches an epoch
+    assert train(case, tmp_path / "run", seed=1, stop=3, epochs=2, more=[Watch()]) is None
+    train(case, tmp_path / "run", seed=1, epochs=2, more=[Watch()])
+    first = [("begin", False), ("epoch", 0), ("batch", 0), ("batch", 1), ("end", 0), ("epoch", 1), ("batch", 0)]
+    assert calls == [*first, ("begin", True), ("batch", 1), ("end", 1)]
+
+
+def test_callbacks_and_datasets_of_the_users_have_states(tmp_path):
+    class Counter(callbacks.Callback):
+        def __init__(self):
+            self.seen = np.zeros(3)
+
+        def get_state(self):
+            return {"seen": self.seen, "more": [1, None, {"x": np.float32(0.5)}]}
+
+        def set_state(self, state):
+            assert state["more"] == [1, None, {"x": 0.5}]
+            self.seen = state["seen"].copy()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen[batch % 3] += 1
+
+    class Growing:  # each pass is another
+        passes = 0
+
+        def get_state(self):
+            return self.passes
+
+        def set_state(self, state):
+            self.passes = state
+
+        def __iter__(self):
+            self.passes += 1
+            for batch in range(5):
+                yield np.full((2, 4, 2), self.passes + batch, np.float32), np.ones((2, 1))
+
+    CASES["growing"] = (regression, lambda: {"x": Growing()})
+    try:
+        whole = train("growing", tmp_path / "whole", seed=1, more=[Counter()])
+        for stop in (3, 5, 8):
+            counter = Counter()
+            assert train("growing", tmp_path / "run", seed=1, stop=stop, more=[Counter()]) is None
+            assert_same(train("growing", tmp_path / "run", seed=2, more=[counter]), whole)
+            np.testing.assert_array_equal(counter.seen, [6, 6, 3])
+    finally:
+        del CASES["growing"]
+
+
+def test_a_state_that_has_no_place_in_a_file(tmp_path):
+    class Odd(callbacks.Callback):
+        def get_state(self):
+            return {"odd": {1, 2}}
+
+    with pytest.raises(TypeError, match=r"a checkpoint holds numbers, .*, got \{1, 2\} as fit/callbacks/0/1/odd"):
+        train("dataset", tmp_path, seed=1, more=[Odd()])
+
+
+def test_a_kept_checkpoint_goes_on_with_more_epochs(tmp_path):
+    def fit(folder, epochs):
+        pyrnn.utils.set_random_seed(1)
+        model = classifier(optimizers.Adam(use_ema=True))
+        backup = callbacks.BackupAndRestore(folder, delete_checkpoint=False)
+        history = model.fit(IDS, CLASSES, epochs=epochs, callbacks=backup, verbose=0)
+        return model.get_weights(), history.epoch, history.history
+
+    short = fit(tmp_path / "run", 2)
+    assert_same(fit(tmp_path / "run", 2), short)  # nothing left to train
+    assert_same(fit(tmp_path / "run", 5), fit(tmp_path / "whole", 5))
+
+
+def test_a_schedule_of_the_users_own_is_the_one_compiled_with(tmp_path):
+    class Halving(optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 / 2**step
+
+    def made():
+        pyrnn.utils.set_random_seed(1)
+        model = regression()
+        model.compile(optimizers.SGD(Halving()), "mse")
+        return model
+
+    x, y, path = np.ones((3, 4, 2)), np.ones(3), tmp_path / "checkpoint"
+    one, other, third = made(), made(), regression()
+    for _ in range(3):
+        one.train_on_batch(x, y)
+    saving.save_checkpoint(one, path)
+    saving.load_checkpoint(other, path)
+    assert one.train_on_batch(x, y) == other.train_on_batch(x, y)
+    assert other.optimizer.learning_rate == 0.1 / 2**4
+    third.compile(optimizers.SGD(), "mse")
+    with pytest.raises(ValueError, match="whose learning_rate must be a Halving"):
+        saving.load_checkpoint(third, path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_training_batch_by_batch_goes_on(dtype, tmp_path):
+    def made(seed):
+        pyrnn.utils.set_random_seed(seed)
+        stack = [Input((6, 5)), layers.GRU(4, dropout=0.5, stateful=True), layers.Dropout(0.5), layers.Dense(1)]
+        model = Sequential(stack, dtype=dtype)
+        model.compile("adam", "mse")
+        return model
+
+    one, other, path = made(1), made(2), tmp_path / "checkpoint"
+    for _ in range(3):
+        one.train_on_batch(IDS, WEIGHTS)
+    one.optimizer.learning_rate = 0.5
+    saving.save_checkpoint(one, path)
+    assert saving.load_checkpoint(other, path) == 0
+    for _ in range(2):
+        assert one.train_on_batch(IDS, WEIGHTS) == other.train_on_batch(IDS, WEIGHTS)
+    assert one.optimizer.get_config() == other.optimizer.get_config()
+
+
+def test_the_shared_random_stream_goes_on(tmp_path):
+    model, path = regression(), tmp_path / "checkpoint"
+    saving.save_checkpoint(model, path)
+    wanted = layers.Dense(3)
+    wanted.build((None, 4))
+    pyrnn.utils.set_random_seed(17)
+    saving.load_checkpoint(model, path)
+    drawn = layers.Dense(3)
+    drawn.build((None, 4))
+    np.testing.assert_array_equal(drawn.get_weights()[0], wanted.get_weights()[0])

@@ -10,15 +10,18 @@ from ._base import Callback, Logs
 class BackupAndRestore(Callback):
     """Keeps a checkpoint of training in the folder `backup_dir`; a `fit` that finds one there goes on where it was written.
 
-    Training that was stopped, at whatever moment, and is resumed by the same calls in a new process, ends with the same bits as one that never
-    was: weights, History, the files of the loggers. `save_freq` is "epoch", or a number of batches after which the checkpoint
-    is written anew, in one step: a crash leaves the old file or the new one. It is deleted at the end of training, unless
-    `delete_checkpoint` is False; then a `fit` with more `epochs` goes on with it. See `pyrnn.saving.save_checkpoint` for what is in the file.
+    Training that was stopped, at whatever moment, and is resumed by the same calls in a new process, ends with the same bits as
+    one that never was: weights, History, the files of the loggers. `save_freq` is "epoch", or a number of batches after which
+    the checkpoint is written anew, in one step: a crash leaves the old file or the new one. It is deleted at the end of
+    training, unless `delete_checkpoint` is False; then a `fit` with more `epochs` goes on with it. Besides what
+    `pyrnn.saving.save_checkpoint` writes, it has the place in the epoch, the order of its batches, the means and the History
+    so far, the states between chunks of steps, and the states of the other callbacks. `initial_epoch` counts where there is none.
 
-    The model, the arguments of `compile` and `fit`, and the data must be those of the training that was stopped. The hooks of callbacks are called
-    once, whatever happens: those of an epoch that had begun are not called again, but `on_train_begin` is, with `resumed` set.
-    One of your own has a `get_state` and a `set_state` for what it must not forget, and so may a dataset whose passes
-    differ: what it returns before a pass must bring back the same pass. A dataset is read from its beginning to where it was left.
+    The model, the arguments of `compile` and `fit`, and the data must be those of the training that was stopped. The hooks of
+    callbacks are called once in all: those of an epoch that had begun are not called again, but `on_train_begin` is, with
+    `resumed` set. One of your own has a `get_state` and a `set_state` for what it must not forget. So may a dataset whose
+    passes differ: what it returns before a pass must bring back that pass, which is then read from its beginning to where it
+    was left.
 
     Raises OSError in training where the folder or the file cannot be written or read, ValueError where the file is damaged, no
     checkpoint, of a newer version, or does not fit model, data or callbacks; model and file are then as they were.
@@ -71,9 +74,10 @@ class BackupAndRestore(Callback):
             self._save()
 
     def _save(self) -> None:
-        from .._checkpoint import save_checkpoint
+        from .._checkpoint import save_training
 
-        save_checkpoint(self.model, self.path)
+        assert self.model._training is not None, "no fit is running"
+        save_training(self.model, self.path, self.model._training.get_state())
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint:
