@@ -1,8 +1,8 @@
 """Checkpoint files: a tree of plain values and arrays as one safetensors file, with a checksum.
 
 Metadata: `format` "pyrnn checkpoint", `format_version` "1", `checkpoint` the tree as JSON, in which {"$array": name} stands for
-a tensor, and `crc32` of that JSON, then of each tensor's name and bytes in the order of the names. A tensor is named by its way
-through the tree: "model/optimizer/slots/momentum/lstm/kernel".
+a tensor, and `crc32` of that JSON, then of each tensor's name, dtype, shape and bytes in the order of the names. A tensor is
+named by its way through the tree: "model/optimizer/slots/momentum/lstm/kernel".
 """
 
 import json
@@ -51,7 +51,8 @@ def opened(caller: str, path: _files.Path) -> Iterator[dict[str, Any]]:
 def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
     crc = zlib.crc32(text.encode())
     for name in sorted(tensors):
-        crc = zlib.crc32(np.asarray(tensors[name], order="C").data, zlib.crc32(name.encode(), crc))
+        value = np.asarray(tensors[name], order="C")
+        crc = zlib.crc32(value.data, zlib.crc32(f"{name} {value.dtype} {value.shape}".encode(), crc))
     return crc
 
 
