@@ -99,12 +99,12 @@ class Outcome:
 
 
 def trials(study: Study, args: argparse.Namespace) -> list[Trial]:
-    """Every experiment with every seed, seed by seed, in which the longest come first so that no worker ends up alone."""
+    """Every experiment with every seed, seed by seed, so that what is interrupted has something of each."""
     settings = import_module(study.module).settings
     chosen = [each for each in study.experiments if args.only is None or each.name in args.only]
     listed = []
     for seed in range(args.seeds):
-        for each in sorted(chosen, key=lambda each: -each.minutes):
+        for each in chosen:
             epochs = settings(each.command.split()).epochs
             epochs = epochs if args.epochs is None else min(epochs, args.epochs)
             listed.append(Trial(study.module, each, seed, epochs, args.out / each.name / f"seed{seed}"))

@@ -22,14 +22,14 @@ def _experiment(name: str, command: str, minutes: float) -> Experiment:
 STUDY = Study(
     f"{__package__}.train",
     [
-        _experiment("windows", "--recipe keras --epochs 6", 3.5),
-        _experiment("stream", "--recipe stream", 0.6),
-        _experiment("stream-gru", "--recipe stream --cell gru", 0.5),
         _experiment("stream-rnn", "--recipe stream --cell rnn", 0.3),
         _experiment("stream-h64", "--recipe stream --hidden 64", 0.3),
-        _experiment("stream-h256", "--recipe stream --hidden 256 --lr 0.01", 2.0),
+        _experiment("stream-gru", "--recipe stream --cell gru", 0.4),
+        _experiment("stream", "--recipe stream", 0.5),
         _experiment("stream-2-layers", "--recipe stream --layers 2 --lr 0.01", 1.3),
-        _experiment("stream-100-epochs", "--recipe stream --epochs 100", 10.0),
+        _experiment("stream-h256", "--recipe stream --hidden 256 --lr 0.01", 1.7),
+        _experiment("windows", "--recipe keras --epochs 4", 2.7),
+        _experiment("stream-100-epochs", "--recipe stream --epochs 100", 8.0),
     ],
     prepare,
 )

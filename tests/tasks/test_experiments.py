@@ -89,8 +89,8 @@ def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert err == "", "no bar in a pipe"
     assert [line.split(": ")[0] for line in out.splitlines()] == [
-        f"{name}, seed {seed}" for seed in (0, 1) for name in ("gru", "lstm")
-    ], "the longest first"
+        f"{name}, seed {seed}" for seed in (0, 1) for name in ("lstm", "gru")
+    ], "seed by seed"
     losses = set()
     for name, cell in (("lstm", "lstm"), ("gru", "gru")):
         for seed in (0, 1):
