@@ -272,6 +272,24 @@ def test_weights_come_from_the_file_itself_and_as_keras_stores_them(tmp_path):
     keras.load(with_kernel(tmp_path, lambda group, value: group.create_dataset("0", data=value)))
 
 
+def test_lengths_of_texts_are_checked_before_hdf5_believes_them(tmp_path):
+    """At the first of these changes HDF5 goes round for ever, at the second it takes 2 GB."""
+    content, path = bytearray((FOLDER / "keras3_both_ways.h5").read_bytes()), tmp_path / "changed.h5"
+    heap = content.rindex(b"GCOL")
+    place, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+    while int.from_bytes(content[place : place + 2], "little"):
+        size = int.from_bytes(content[place + 8 : place + 16], "little")
+        place += 16 + -(-size // 8) * 8
+    assert place < end
+    path.write_bytes(content[: place + 8] + bytes(8) + content[place + 16 :])
+    with pytest.raises(ValueError, match=f"its text at {place} has 0 bytes"):
+        keras.load(path)
+    reference = content.index(heap.to_bytes(8, "little") + (1).to_bytes(4, "little"))
+    path.write_bytes(content[: reference - 1] + b"\x7f" + content[reference:])
+    with pytest.raises(ValueError, match="is said at .* to have others"):
+        keras.load(path)
+
+
 def test_weights_alone_are_no_model(tmp_path):
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file.create_group("layers")

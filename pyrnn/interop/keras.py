@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["load", "to_keras"]
 
 Array = npt.NDArray[Any]
+_HEAP = b"GCOL\1\0\0\0"
 _DAMAGE = (
+    struct.error,
     OSError,
     EOFError,
     RuntimeError,  # of h5py, and RecursionError of JSON
@@ -123,7 +126,7 @@ def _load_keras(path: str) -> Sequential:
             _member(archive, name, size) for name in ("config.json", "metadata.json", "model.weights.h5")
         )
     model = sequential(json.loads(config), _major(json.loads(metadata)["keras_version"]))
-    with _hdf5(io.BytesIO(weights)) as file:
+    with _hdf5(weights) as file:
         _fill(model, file, len(weights), [_datasets_keras(file, layer, name) for layer, name in _stores(model)])
     return model
 
@@ -136,8 +139,11 @@ def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
 
 
 def _load_h5(path: str) -> Sequential:
-    with _hdf5(path) as file:
-        size = os.path.getsize(path)
+    with open(path, "rb") as whole:
+        content = whole.read()
+    _check_heaps(content)
+    with _hdf5(content) as file:
+        size = len(content)
         if "model_config" not in file.attrs:
             raise Refused("holds weights alone; a whole model is needed, as model.save() writes it")
         config, version = (_text(file, name, size) for name in ("model_config", "keras_version"))
@@ -148,11 +154,41 @@ def _load_h5(path: str) -> Sequential:
 
 
 @contextmanager
-def _hdf5(source: str | io.BytesIO) -> "Iterator[h5py.File]":
+def _hdf5(content: bytes) -> "Iterator[h5py.File]":
     import h5py
 
-    with h5py.File(source, "r") as file:
+    with h5py.File(io.BytesIO(content), "r") as file:
         yield file
+
+
+def _check_heaps(content: bytes) -> None:
+    """Check the sizes in global heaps, where HDF5 keeps texts: HDF5 1.14 believes them, and goes round for ever at a size of 0.
+
+    A heap is "GCOL", a version 1, three zeros and its size in 8 bytes, then objects: number in 2 bytes, references in 2, four
+    zeros, size in 8, and, but for the free space of number 0 whose size counts all of it, the value, filled up to 8 bytes.
+    What refers to an object is its size in 4 bytes, the place of its heap in 8, and its number in 4.
+    """
+    heap = content.find(_HEAP)
+    while heap >= 0:
+        (length,) = struct.unpack_from("<Q", content, heap + 8)
+        place, end = heap + 16, heap + length
+        while place + 16 <= end:
+            number, size = struct.unpack_from("<HxxxxxxQ", content, place)
+            step = 16 + (size + 7) // 8 * 8 if number else size
+            if step < 16 or place + step > end:
+                raise ValueError(f"its text at {place} has {size} bytes")
+            if number:
+                _check_references(content, struct.pack("<QI", heap, number), size)
+            place += step
+        heap = content.find(_HEAP, heap + 1)
+
+
+def _check_references(content: bytes, reference: bytes, size: int) -> None:
+    place = content.find(reference)
+    while place >= 0:
+        if place >= 4 and struct.unpack_from("<I", content, place - 4) != (size,):
+            raise ValueError(f"its text of {size} bytes is said at {place} to have others")
+        place = content.find(reference, place + 1)
 
 
 def _major(version: str) -> int:
@@ -200,14 +236,36 @@ def _datasets_keras(file: Any, layer: Layer, store: str) -> list[Any]:
 
 
 def _datasets_h5(groups: Any, layer: Layer) -> list[Any]:
+    """Found by their own names: those in the attribute weight_names are texts, whose lengths HDF5 believes."""
     if not layer.weight_specs:
         return []
-    group = _node(groups, layer.name)
-    attribute = group.attrs.get_id("weight_names")
-    if attribute.shape != (len(layer.weight_specs),):
-        raise ValueError(f"{layer.title} needs {len(layer.weight_specs)} weights, got {attribute.shape}")
-    names = [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs["weight_names"]]
-    return [_node(group, name) for name in names]
+    both = isinstance(layer, Bidirectional)
+    found = {_weight_name(path, both): dataset for path, dataset in _walk(_node(groups, layer.name), [])}
+    return [found[spec.name] for spec in layer.weight_specs]
+
+
+def _weight_name(path: list[str], both: bool) -> str:
+    """
+    >>> _weight_name(["encoder", "forward_lstm", "lstm_cell", "kernel:0"], both=True)
+    'forward_kernel'
+    """
+    name = path[-1].split(":")[0]
+    directions = [part.split("_")[0] for part in path if part.startswith(("forward_", "backward_"))]
+    return f"{directions[-1]}_{name}" if both and directions else name
+
+
+def _walk(group: Any, path: list[str]) -> Iterator[tuple[list[str], Any]]:
+    """The datasets below a group: Keras nests a few groups of one member, and two in Bidirectional."""
+    import h5py
+
+    if len(group) > 8 or len(path) > 8:
+        raise ValueError(f"its group {group.name!r} is not of Keras")
+    for name in group:
+        node = _node(group, name)
+        if isinstance(node, h5py.Group):
+            yield from _walk(node, [*path, name])
+        else:
+            yield [*path, name], node
 
 
 def _node(group: Any, path: str) -> Any:
