@@ -1,12 +1,13 @@
 """Models of other libraries, read and written without these libraries.
 
 - `pyrnn.interop.keras`: `load` reads a whole model's `.keras` or `.h5` file, `to_keras` gives what Keras' `set_weights` takes.
+- `pyrnn.interop.torch`: `from_state_dict` makes a model of PyTorch's weights, `to_state_dict` gives them back.
 """
 
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["keras"]
+__all__ = ["keras", "torch"]
 
 
 def __getattr__(name: str) -> ModuleType:
