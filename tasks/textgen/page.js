@@ -264,9 +264,9 @@ function pin(t, scroll = false) {
 // -- choices -----------------------------------------------------------------
 
 const SCALES = [
-  { id: "unit", label: "this unit", says: "Full where this unit is farthest from the middle." },
-  { id: "all", label: "all units", says: "Full where any unit of the layer is farthest from the middle." },
-  { id: "stretch", label: "stretched", says: "From this unit’s lowest value to its highest." },
+  { id: "unit", label: "unit", says: "Full at this unit’s own extreme." },
+  { id: "all", label: "layer", says: "Full at the extreme of all the layer’s units." },
+  { id: "stretch", label: "stretched", says: "From this unit’s lowest to its highest." },
 ];
 
 function buttons(box, choices, chosen, act) {
