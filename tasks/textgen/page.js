@@ -380,6 +380,7 @@ function beginning() {
 }
 
 describe();
+$("ranking").classList.toggle("deep", layers.length > 1);
 $("units-worth").hidden = features.length === 0;
 const options = [{ name: "each feature: the best one" }, ...features];
 $("feature").append(...options.map(({ name }, i) => element("option", { value: i - 1, textContent: name })));

@@ -16,6 +16,7 @@ from pyrnn.text import Vocabulary
 from tasks.textgen import train, visualize
 from tasks.textgen.activations import read
 from tasks.textgen.page import quantized, write_page
+from tasks.textgen.recipes import build
 
 TEXT = 'The Owl (and the Pussy-cat) went "to sea"\nIn a beautiful pea-green boat.\n' * 6
 NASTY = (
@@ -64,6 +65,15 @@ def test_h_and_the_probabilities_are_those_of_the_model(cells):
     for number, layer in enumerate(reading.layers):
         h = up_to(model, 2 * number + 1).predict(ids[None], verbose=0)[0]
         np.testing.assert_allclose(layer["h"], h[9:], rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_of_windows_is_read_step_by_step():
+    pyrnn.utils.set_random_seed(4)
+    model, ids = build(window=12, symbols=7, hidden=5, depth=2), np.random.default_rng(5).integers(0, 7, 12)
+    reading = read(model, ids)
+    np.testing.assert_allclose(reading.p[-1], model.predict(ids[None], verbose=0)[0], rtol=1e-5)
+    np.testing.assert_allclose(reading.layers[0]["h"], up_to(model, 1).predict(ids[None], verbose=0)[0], rtol=1e-5)
+    np.testing.assert_allclose(reading.layers[1]["h"][-1], up_to(model, 2).predict(ids[None], verbose=0)[0], rtol=1e-5)
 
 
 def before(values):
@@ -274,7 +284,8 @@ def look(tmp_path):
         pytest.skip("there is no Chromium to open the page in")
 
     def run(path, fragment=""):
-        options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        options.append(f"--user-data-dir={tmp_path / 'profile'}")
         page = f"{path.as_uri()}{fragment}"
         done = subprocess.run([browser, *options, "--dump-dom", page], capture_output=True, timeout=120, check=True)
         return Shown(done.stdout.decode("utf-8"))
