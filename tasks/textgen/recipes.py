@@ -13,7 +13,7 @@ import pyrnn
 from pyrnn import layers, optimizers
 from pyrnn.text import Vocabulary, windows
 
-from .. import _console, _options
+from .. import _options
 from .sentences import rows, starts
 from .streams import build as build_stream
 from .streams import optimizer, streams, updates_of
@@ -28,6 +28,7 @@ class Way:
     """A way to read a text: its own options, `learn(args, learnt, held_out, vocabulary)`, and how `generate` reads a prompt."""
 
     add_options: Callable[[argparse._ArgumentGroup], None]
+    least: Callable[[argparse.Namespace], int]  # how many ids there must be to learn from
     learn: Callable[[argparse.Namespace, Ids, Ids, Vocabulary], Learning]
     mode: str
     keep: str  # the "best" model by held-out text, or the "last"
@@ -71,8 +72,6 @@ def _window_options(group: argparse._ArgumentGroup) -> None:
 
 
 def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
-    if len(learnt) <= args.batch:
-        raise _console.RunFailed(f"the corpus is too short: {len(learnt)} characters for --batch {args.batch} streams")
     model = _of_all_steps(args, len(vocabulary), updates_of(len(learnt), args.batch, args.chunk, args.epochs))
     x, y = streams(learnt, args.batch)
     return model, {"x": x, "y": y, "shuffle": False, "tbptt": args.chunk}
@@ -111,9 +110,9 @@ def _sentence_options(group: argparse._ArgumentGroup) -> None:
 
 # -- recipes ------------------------------------------------------------------
 
-STREAMS = Way(_stream_options, by_streams, "stateful", "best")
-SENTENCES = Way(_sentence_options, by_sentences, "stateful", "best")
-WINDOWS = Way(_window_options, by_windows, "window", "last")
+STREAMS = Way(_stream_options, lambda args: int(args.batch) + 1, by_streams, "stateful", "best")
+SENTENCES = Way(_sentence_options, lambda _: 2, by_sentences, "stateful", "best")
+WINDOWS = Way(_window_options, lambda args: int(args.window) + 1, by_windows, "window", "last")
 
 DEFAULT = "stream"
 RECIPES = {

@@ -63,6 +63,17 @@ def known_ids(source: corpus.Corpus, vocabulary: Vocabulary, lower: bool, skip: 
     return np.concatenate(kept), told
 
 
+def words(ids: Ids, vocabulary: Vocabulary) -> int:
+    """How many runs of anything but white space there are.
+
+    >>> vocabulary = Vocabulary(" a'.")
+    >>> words(vocabulary.encode(" a a'a.  a"), vocabulary)
+    3
+    """
+    blank = np.array([symbol.isspace() for symbol in vocabulary.symbols])[ids]
+    return int(np.count_nonzero(blank[:-1] & ~blank[1:])) + int(not blank[0])
+
+
 def _parts(ids: Ids) -> Iterator[Ids]:
     return (ids[first : first + 2**20] for first in range(0, len(ids), 2**20))
 

@@ -11,14 +11,20 @@ Letters: L characters of text, N windows, V symbols.
 """
 
 import argparse
+import math
+import sys
 
 import pyrnn
+from pyrnn.text import Vocabulary
 
 from .. import _console, _options
 from . import corpus
 from .recipes import DEFAULT, RECIPES, share
 from .report import Writer
-from .texts import Ids, read, to_learn
+from .texts import Ids, read, to_learn, words
+
+ENOUGH_WORDS = 50_000  # of prose; below that the classic tutorial saw no more than its text again
+MANY_CHARACTERS = 1_000_000  # which are more words than that in any language that has spaces
 
 
 def settings(argv: list[str] | None) -> argparse.Namespace:
@@ -50,19 +56,41 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
 # -- data ---------------------------------------------------------------------
 
 
-def split(ids: Ids, holdout: float, window: int) -> tuple[Ids, Ids]:
+def split(ids: Ids, holdout: float, least: int, least_held: int) -> tuple[Ids, Ids]:
     """The beginning of the text to train on, and the share `holdout` at its end. Both are views.
 
-    Raises RunFailed when one of them is too short for a window and the character after it.
+    Raises RunFailed, with how many ids there must be, where one of them has not as many as is given.
     """
-    kept = int(len(ids) * (1 - holdout))
-    for part, size in {"to train on": kept, "held out": len(ids) - kept}.items():
-        if size <= window and (size or holdout):
-            raise _console.RunFailed(
-                f"the corpus is too short: {size} of its {len(ids)} characters are {part}, "
-                f"and --window {window} needs at least {window + 1}"
-            )
+
+    def parts(size: int) -> tuple[int, int]:
+        kept = int(size * (1 - holdout))
+        return kept, size - kept
+
+    def fits(size: int) -> bool:
+        kept, held = parts(size)
+        return kept >= least and (held >= least_held or not holdout)
+
+    if not fits(len(ids)):
+        needed = math.floor(max(least / (1 - holdout), (least_held - 1) / holdout if holdout else 0)) - 1
+        while not fits(needed):  # a few times: how `parts` rounds
+            needed += 1
+        kept, held = parts(len(ids))
+        raise _console.RunFailed(
+            f"the corpus is too short: {kept} of its {len(ids)} characters are to train on and {held} held out, where at least "
+            f"{least} and {least_held if holdout else 0} must be: it needs {needed}"
+        )
+    kept, _ = parts(len(ids))
     return ids[:kept], ids[kept:]
+
+
+def warn_if_short(text: Ids, vocabulary: Vocabulary) -> None:
+    """A line on stderr for a text of which little can be learnt."""
+    count = words(text[:MANY_CHARACTERS], vocabulary)
+    if len(text) <= MANY_CHARACTERS and count < ENOUGH_WORDS:
+        print(
+            f"the corpus has {count:,} words: of fewer than {ENOUGH_WORDS:,} a network learns them by heart rather than to write",
+            file=sys.stderr,
+        )
 
 
 # -- run ----------------------------------------------------------------------
@@ -74,8 +102,11 @@ def train(args: argparse.Namespace) -> int:
     source = read(args.corpus)
     text = to_learn(source, args.lower)
     ids, vocabulary, _ = text
-    learnt, held_out = split(ids, args.holdout, args.window)
-    model, data = RECIPES[args.recipe].way.learn(args, learnt, held_out, vocabulary)
+    way = RECIPES[args.recipe].way
+    learnt, held_out = split(ids, args.holdout, max(args.window + 1, way.least(args)), args.window + 1)
+    if not args.quiet:
+        warn_if_short(ids, vocabulary)
+    model, data = way.learn(args, learnt, held_out, vocabulary)
     writer = Writer(model, args, source, text, len(learnt))
     try:
         model.fit(

@@ -28,25 +28,43 @@ def rows_of(out):
 
 def test_the_last_share_of_the_characters_is_held_out():
     ids = np.arange(100, dtype=np.uint8)
-    learnt, held_out = textgen.split(ids, 0.1, window=5)
+    learnt, held_out = textgen.split(ids, 0.1, 6, 6)
     assert (learnt.tolist(), held_out.tolist()) == (list(range(90)), list(range(90, 100)))
-    learnt, held_out = textgen.split(ids, 0.0, window=5)
+    learnt, held_out = textgen.split(ids, 0.0, 6, 6)
     assert (len(learnt), len(held_out)) == (100, 0)
     assert np.shares_memory(learnt, ids)
 
 
 @pytest.mark.parametrize(
-    ("size", "holdout", "message"),
+    ("size", "holdout", "parts", "needed"),
     [
-        (10, 0.0, "10 of its 10 characters are to train on, and --window 10 needs at least 11"),
-        (20, 0.9, "1 of its 20 characters are to train on"),
-        (60, 0.1, "6 of its 60 characters are held out"),
-        (100, 0.001, "1 of its 100 characters are held out"),
+        (10, 0.0, "10 of its 10 characters are to train on and 0 held out, where at least 11 and 0 must be", 11),
+        (20, 0.9, "1 of its 20 characters are to train on and 19 held out, where at least 11 and 9 must be", 111),
+        (60, 0.1, "54 of its 60 characters are to train on and 6 held out, where at least 11 and 9 must be", 81),
+        (100, 0.001, "99 of its 100 characters are to train on and 1 held out, where at least 11 and 9 must be", 8001),
     ],
 )
-def test_a_part_too_short_for_a_window_is_refused(size, holdout, message):
-    with pytest.raises(RunFailed, match=f"the corpus is too short: {message}"):
-        textgen.split(np.zeros(size, np.uint8), holdout, window=10)
+def test_a_part_too_short_is_refused_with_the_size_needed(size, holdout, parts, needed):
+    with pytest.raises(RunFailed, match=f"^the corpus is too short: {parts}: it needs {needed}$"):
+        textgen.split(np.zeros(size, np.uint8), holdout, 11, 9)
+    for just_too_short in range(max(size, needed - 3), needed):
+        with pytest.raises(RunFailed, match=f"it needs {needed}$"):
+            textgen.split(np.zeros(just_too_short, np.uint8), holdout, 11, 9)
+    learnt, held_out = textgen.split(np.zeros(needed, np.uint8), holdout, 11, 9)
+    assert len(learnt) >= 11 and len(held_out) >= (9 if holdout else 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "quiet", "warned"), [(49_999, [], True), (50_000, [], False), (5, ["--quiet"], False)]
+)
+def test_few_words_are_warned_of(tmp_path, monkeypatch, count, quiet, warned, capsys):
+    path = tmp_path / "few.txt"
+    path.write_text("a b\n" * (count // 2) + "a" * (count % 2) + " " * 100)
+    monkeypatch.setattr(pyrnn.Sequential, "fit", lambda self, **_: (_ for _ in ()).throw(RunFailed("enough")))
+    small = ["--hidden", "4", "--window", "2", "--batch", "1"]
+    assert textgen.main(["--corpus", str(path), *small, *quiet, "--out", str(tmp_path / "out")]) == 1
+    told = f"the corpus has {count:,} words: of fewer than 50,000 a network learns them by heart rather than to write\n"
+    assert capsys.readouterr().err == (told if warned else "") + "textgen: enough\n"
 
 
 def test_the_network_is_that_of_the_example():
@@ -276,7 +294,7 @@ def test_more_streams_than_characters_are_refused(tmp_path, capsys):
         str(tmp_path / "out"),
     ]
     assert textgen.main(arguments) == 1
-    assert "the corpus is too short: 30 characters for --batch 64 streams" in capsys.readouterr().err
+    assert "where at least 65 and 0 must be: it needs 65" in capsys.readouterr().err
 
 
 @pytest.mark.skipif("PYRNN_DATA_DIR" not in os.environ, reason="needs the real corpus")
