@@ -24,11 +24,12 @@ import numpy.typing as npt
 from ._codec import Codec, distinct
 from ._corpus import EncodedFile, encode_file
 from ._generation import Generation
+from ._words import Words
 
 if TYPE_CHECKING:
     from .models import Sequential
 
-__all__ = ["EncodedFile", "Vocabulary", "encode_file", "generate", "generate_batch", "sample", "windows"]
+__all__ = ["EncodedFile", "Vocabulary", "Words", "encode_file", "generate", "generate_batch", "sample", "windows"]
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -174,7 +175,7 @@ def sample(logits: npt.ArrayLike, temperature: float, rng: np.random.Generator) 
 
 def generate(
     model: Sequential,
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | Words,
     prompt: str,
     length: int,
     temperature: float = 1.0,
@@ -198,6 +199,9 @@ def generate(
     Characters are drawn from softmax(logits / temperature); temperature 0 takes the likeliest. `top_k` keeps the k likeliest
     alone; of those `top_p` keeps the fewest, likeliest first, whose probabilities add up to top_p or more (Holtzman et al.
     2020, "The curious case of neural text degeneration"). Of equally likely ones the first in the vocabulary comes first.
+
+    Of `Words`, `length` counts words and the characters between them, and the letters of a word come together. Unknown words of the
+    prompt are read as the unknown one.
 
     `seed` decides the text, whatever the threads and the processor's instruction set; without one it comes from the state
     that `pyrnn.utils.set_random_seed` sets. With `stop` the text ends where it ends with that, which is its last part.
@@ -225,7 +229,7 @@ def generate(
 
 def generate_batch(
     model: Sequential,
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | Words,
     prompts: str | Sequence[str],
     length: int,
     temperature: float | Sequence[float] = 1.0,
@@ -274,7 +278,7 @@ def generate_batch(
     return ["".join(kept) for kept in parts]
 
 
-def _chunks(vocabulary: Vocabulary, generation: Generation, text: _Written) -> Iterator[str]:
+def _chunks(vocabulary: Vocabulary | Words, generation: Generation, text: _Written) -> Iterator[str]:
     for (chunk,) in generation.chunks():
         yield text.take(vocabulary.decode(chunk))
         if text.ended:
@@ -304,9 +308,9 @@ class _Written:
         return chunk
 
 
-def _prompt_ids(owner: str, name: str, vocabulary: Vocabulary, prompt: str) -> Ids:
-    if not isinstance(vocabulary, Vocabulary):
-        raise TypeError(f"{owner}: vocabulary must be a Vocabulary, got {type(vocabulary).__name__}")
+def _prompt_ids(owner: str, name: str, vocabulary: Vocabulary | Words, prompt: str) -> Ids:
+    if not isinstance(vocabulary, Vocabulary | Words):
+        raise TypeError(f"{owner}: vocabulary must be a Vocabulary or Words, got {type(vocabulary).__name__}")
     if not isinstance(prompt, str):
         raise TypeError(f"{owner}: {name} must be a str, got {type(prompt).__name__}")
     if not prompt:
@@ -314,18 +318,19 @@ def _prompt_ids(owner: str, name: str, vocabulary: Vocabulary, prompt: str) -> I
     return _encoded(owner, name, vocabulary, prompt)
 
 
-def _checked_stop(owner: str, vocabulary: Vocabulary, stop: str | None) -> str | None:
+def _checked_stop(owner: str, vocabulary: Vocabulary | Words, stop: str | None) -> str | None:
     if stop is None:
         return None
     if not isinstance(stop, str):
         raise TypeError(f"{owner}: stop must be a str or None, got {type(stop).__name__}")
     if not stop:
         raise ValueError(f"{owner}: stop must hold at least one character, got ''")
-    _encoded(owner, "stop", vocabulary, stop)
+    if isinstance(vocabulary, Vocabulary):
+        _encoded(owner, "stop", vocabulary, stop)
     return stop
 
 
-def _encoded(owner: str, name: str, vocabulary: Vocabulary, text: str) -> Ids:
+def _encoded(owner: str, name: str, vocabulary: Vocabulary | Words, text: str) -> Ids:
     try:
         return vocabulary.encode(text)
     except ValueError:

@@ -250,7 +250,7 @@ BAD = [
     ({"stop": ""}, ValueError, "stop must hold at least one character, got ''"),
     ({"stop": "a\n"}, ValueError, r"stop must be made of the vocabulary's 11 symbols, got '\\n' at position 1"),
     ({"stop": 1}, TypeError, "stop must be a str or None, got int"),
-    ({"vocabulary": "abcdefghijk"}, TypeError, "vocabulary must be a Vocabulary, got str"),
+    ({"vocabulary": "abcdefghijk"}, TypeError, "vocabulary must be a Vocabulary or Words, got str"),
     ({"vocabulary": Vocabulary("abc")}, ValueError, "model must read the vocabulary's 3 symbols, but it reads 11"),
 ]
 

@@ -6,13 +6,15 @@ python -m tasks.textgen evaluate --corpus mybook.txt --skip-unknown
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyrnn
+from pyrnn.text import Words
 
 from .. import _console, _options
 from .scores import Scores, by_windows, one_pass
-from .texts import known_ids, read
+from .texts import Text, known, read, words
 from .trained import Trained, trained
 
 
@@ -32,14 +34,14 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
         "of the text; held-out is as much of its end as train held out (default: all; of the network's own, held-out)"
     )
     options.add_argument("--part", choices=["all", "held-out"], default=argparse.SUPPRESS, help=part)
-    options.add_argument("--skip-unknown", action="store_true", help="leave out characters that were not learnt")
+    options.add_argument("--skip-unknown", action="store_true", help="leave out what was not learnt")
     options.add_argument("--threads", type=_options.whole(0), default=0, metavar="N", help="0 leaves it to pyrnn")
     return options.parse_args(argv)
 
 
-def first_judged(args: argparse.Namespace, found: Trained, size: int) -> int:
+def first_judged(args: argparse.Namespace, found: Trained, text: Text) -> int:
     """Where the part begins that is judged, at least 1. Raises RunFailed where a window does not fit in."""
-    first = 1
+    first, size = 1, len(text.ids)
     if (args.part or ("all" if args.corpus else "held-out")) == "held-out":
         holdout = found.arguments["holdout"]
         if not holdout:
@@ -48,28 +50,39 @@ def first_judged(args: argparse.Namespace, found: Trained, size: int) -> int:
     least = found.window + 1
     if size - first < least or first < 1:
         raise _console.RunFailed(
-            f"the corpus is too short: {size - first} characters are to be judged, and at least {least} must be, "
+            f"the corpus is too short: {size - first} {text.unit} are to be judged, and at least {least} must be, "
             f"one more than --window {found.window} of the run"
         )
     return first
 
 
-def line(name: str, scores: Scores) -> str:
-    return f"{name:24}{scores.bits:20.4f}{scores.perplexity:12.3f}{scores.accuracy:10.4f}"
+def table(found: Trained, text: Text, first: int) -> Iterator[str]:
+    """Lines as soon as they are there. Of words, perplexity is that of what stands between white space, with its signs."""
+    ids, count = text.ids[first:], len(text.ids) - first
+    of_words = isinstance(found.vocabulary, Words)
+    per_character = count / text.characters(first)
+    per_word = count / max(1, words(ids, found.vocabulary)) if of_words else 1.0
+    kind = "perplexity of words" if of_words else "perplexity"
+    yield f"{'':24}{'bits per character':>20}{kind:>22}{'accuracy':>10}"
+
+    def line(name: str, scores: Scores) -> str:
+        return f"{name:24}{scores.bits * per_character:20.4f}{scores.perplexity(per_word):22.3f}{scores.accuracy:10.4f}"
+
+    yield line("one pass", one_pass(found.model, text.ids, first))
+    yield line(f"windows of {found.window}", by_windows(found.model, ids, found.window))
 
 
 def judge(args: argparse.Namespace) -> int:
     pyrnn.set_num_threads(args.threads)
     found = trained(args.model)
     source = read(args.corpus or found.arguments["corpus"])
-    ids, unknown = known_ids(source, found.vocabulary, found.lower, args.skip_unknown)
+    text, unknown = known(source, found.vocabulary, found.lower, args.skip_unknown)
     if unknown:
-        print(f"{source.name}: left out {unknown}", file=sys.stderr)
-    first = first_judged(args, found, len(ids))
-    print(f"{source.name}: {len(ids) - first:,} characters judged, after {first:,} that are only read")
-    print(f"{'':24}{'bits per character':>20}{'perplexity':>12}{'accuracy':>10}")
-    print(line("one pass", one_pass(found.model, ids, first)), flush=True)
-    print(line(f"windows of {found.window}", by_windows(found.model, ids[first:], found.window)))
+        print(f"{source.name}: {unknown}{', and left out' if args.skip_unknown else ''}", file=sys.stderr)
+    first = first_judged(args, found, text)
+    print(f"{source.name}: {len(text.ids) - first:,} {text.unit} judged, after {first:,} that are only read")
+    for line in table(found, text, first):
+        print(line, flush=True)
     return 0
 
 

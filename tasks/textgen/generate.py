@@ -8,7 +8,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from pyrnn.text import generate
+from pyrnn.text import Words, generate
 
 from .. import _console, _options
 from .trained import Trained, trained
@@ -31,7 +31,9 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     )
     prompt = "what to continue (default: how the text begins that was held out)"
     options.add_argument("--prompt", default=hidden, metavar="TEXT", help=prompt)
-    options.add_argument("--length", type=_options.whole(1), default=400, metavar="N", help="characters to write")
+    options.add_argument(
+        "--length", type=_options.whole(1), default=400, metavar="N", help="characters, or words, to write"
+    )
     options.add_argument(
         "--temperature", type=heat, default=0.5, metavar="D", help="0 takes the likeliest, 1 what was learnt"
     )
@@ -49,14 +51,21 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
 
 
 def known(found: Trained, name: str, text: str) -> str:
-    """`text` as the network has it. Raises RunFailed where that has characters that it has not learnt, or none at all."""
+    """`text` as the network has it; of unknown words, which it can read, stderr tells.
+
+    Raises RunFailed where it has characters that the network has not learnt, or none at all.
+    """
     text = found.prepared(text)
     if not text:
         raise _console.RunFailed(f"{name} must hold at least one character")
-    strange = list(dict.fromkeys(letter for letter in text if letter not in found.vocabulary))
+    of_words = isinstance(found.vocabulary, Words)
+    strange = [symbol for symbol in (Words.split(text) if of_words else text) if symbol not in found.vocabulary]
     if strange:
-        letters = ", ".join(map(repr, strange[:10])) + (", ..." if len(strange) > 10 else "")
-        raise _console.RunFailed(f"{name} has characters that the network has not learnt: {letters}")
+        examples = list(dict.fromkeys(map(repr, strange)))
+        told = ", ".join(examples[:10]) + (", ..." if len(examples) > 10 else "")
+        if not of_words:
+            raise _console.RunFailed(f"{name} has characters that the network has not learnt: {told}")
+        print(f"{name} has words that the network has not learnt: {told}", file=sys.stderr)
     return text
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pyrnn
 from pyrnn import layers, optimizers
-from pyrnn.text import Vocabulary, windows
+from pyrnn.text import windows
 
 from .. import _options
 from .sentences import rows, starts
 from .streams import build as build_stream
 from .streams import optimizer, streams, updates_of
-from .texts import Ids
+from .texts import Ids, Symbols
 
 Learning = tuple[pyrnn.Sequential, dict[str, Any]]  # a compiled model, and what its fit is given
 share = _options.real("a number from 0 to less than 1", lambda number: 0 <= number < 1)
@@ -29,7 +29,7 @@ class Way:
 
     add_options: Callable[[argparse._ArgumentGroup], None]
     least: Callable[[argparse.Namespace], int]  # how many ids there must be to learn from
-    learn: Callable[[argparse.Namespace, Ids, Ids, Vocabulary], Learning]
+    learn: Callable[[argparse.Namespace, Ids, Ids, Symbols], Learning]
     mode: str
     keep: str  # the "best" model by held-out text, or the "last"
 
@@ -53,7 +53,7 @@ def build(window: int, symbols: int, hidden: int, depth: int, cell: _options.Cel
     return model
 
 
-def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
+def by_windows(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Symbols) -> Learning:
     model = build(args.window, len(vocabulary), args.hidden, args.layers, _options.CELLS[args.cell])
     model.compile(optimizer=optimizers.RMSprop(args.lr), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     x, y = windows(learnt, args.window, args.step)
@@ -71,7 +71,7 @@ def _window_options(group: argparse._ArgumentGroup) -> None:
 # -- streams ------------------------------------------------------------------
 
 
-def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
+def by_streams(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Symbols) -> Learning:
     model = _of_all_steps(args, len(vocabulary), updates_of(len(learnt), args.batch, args.chunk, args.epochs))
     x, y = streams(learnt, args.batch)
     return model, {"x": x, "y": y, "shuffle": False, "tbptt": args.chunk}
@@ -96,7 +96,7 @@ def _dropout_option(group: argparse._ArgumentGroup) -> None:
 # -- sentences ----------------------------------------------------------------
 
 
-def by_sentences(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Vocabulary) -> Learning:
+def by_sentences(args: argparse.Namespace, learnt: Ids, held_out: Ids, vocabulary: Symbols) -> Learning:
     x, y, lengths = rows(learnt, starts(learnt, vocabulary), args.longest)
     model = _of_all_steps(args, len(vocabulary), args.epochs * math.ceil(len(x) / args.batch))
     return model, {"x": x, "y": y, "lengths": lengths}

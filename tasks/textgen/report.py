@@ -7,12 +7,13 @@ import math
 import numpy as np
 
 import pyrnn
-from pyrnn.text import EncodedFile, generate_batch
+from pyrnn.text import generate_batch
 
 from .._run import Run
 from . import corpus
 from .recipes import RECIPES
 from .scores import by_windows, one_pass
+from .texts import Text
 
 
 class Writer(Run):
@@ -27,22 +28,25 @@ class Writer(Run):
         model: pyrnn.Sequential,
         args: argparse.Namespace,
         source: corpus.Corpus,
-        text: EncodedFile,
+        text: Text,
         held_out: int,
     ) -> None:
         """`held_out`: the first of the ids that are not trained on."""
-        ids, vocabulary, sha256 = text
-        data = f"{source.name}: {len(ids):,} characters, {len(vocabulary)} symbols"
-        facts = {"name": source.name, "source": source.source, "sha256": sha256}
+        ids, vocabulary = text.ids, text.vocabulary
+        data = f"{source.name}: {len(ids):,} {text.unit}, {len(vocabulary):,} symbols"
+        if args.level == "word":
+            data += f", {np.count_nonzero(ids == 0):,} unknown"
+        facts = {"name": source.name, "source": source.source, "sha256": text.sha256}
         super().__init__(
             model,
             args,
             data,
-            corpus={**facts, "characters": len(ids), "symbols": len(vocabulary)},
-            vocabulary={"level": "character", "lower": args.lower, "symbols": vocabulary.symbols},
+            corpus={**facts, "characters": text.characters(), "symbols": len(vocabulary)},
+            vocabulary={"level": args.level, "lower": args.lower, "symbols": vocabulary.symbols},
             opening=vocabulary.decode(ids[held_out if args.holdout else 0 :][: args.window]),
         )
         self.ids, self.vocabulary, self.held_out = ids, vocabulary, held_out
+        self.per_character = (len(ids) - held_out) / text.characters(held_out) if args.holdout else 1.0  # ids
         self.way = RECIPES[args.recipe].way
         self.rng = np.random.default_rng(args.seed)
 
@@ -50,9 +54,9 @@ class Writer(Run):
         self._stop_clock()
         values = dict(logs or {})
         if "val_loss" in values:
-            values["val_window_bpc"] = values["val_loss"] / math.log(2)
+            values["val_window_bpc"] = values["val_loss"] / math.log(2) * self.per_character
         if self.settings.holdout:
-            values["val_bpc"] = one_pass(self.model, self.ids, self.held_out).bits
+            values["val_bpc"] = one_pass(self.model, self.ids, self.held_out).bits * self.per_character
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")
@@ -76,7 +80,7 @@ class Writer(Run):
     def _window_bpc(self) -> float:
         """Of the kept model, once: it takes longer than an epoch of streams."""
         kept = pyrnn.load_model(self.model_file)
-        return by_windows(kept, self.ids[self.held_out :], self.settings.window).bits
+        return by_windows(kept, self.ids[self.held_out :], self.settings.window).bits * self.per_character
 
     def show(self, epoch: int) -> None:
         start = int(self.rng.integers(len(self.ids) - self.settings.window))

@@ -22,9 +22,10 @@ class Scores:
     accuracy: float
     symbols: int
 
-    @property
-    def perplexity(self) -> float:
-        return math.inf if self.bits > 1000 else 2.0**self.bits
+    def perplexity(self, symbols: float = 1.0) -> float:
+        """Among how many equally likely ones the next so many symbols could have been chosen: 2^(bits of them)."""
+        bits = self.bits * symbols
+        return math.inf if bits > 1000 else 2.0**bits
 
 
 def one_pass(model: pyrnn.Sequential, ids: Ids, first: int = 1, piece: int | None = None) -> Scores:

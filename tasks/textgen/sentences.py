@@ -5,17 +5,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from pyrnn.text import Vocabulary
-
-from .texts import Ids
+from .texts import Ids, Symbols
 
 ENDS = ".!?"
 Positions = npt.NDArray[np.int64]
 
 
-def starts(ids: Ids, vocabulary: Vocabulary) -> Positions:
+def starts(ids: Ids, vocabulary: Symbols) -> Positions:
     """Where sentences begin in ids [L]: at 0, and at what comes after a blank line, or after one of `.!?` and white space.
 
+    >>> from pyrnn.text import Vocabulary
     >>> vocabulary = Vocabulary("\\n .abcd")
     >>> starts(vocabulary.encode("a.b c. d\\na\\n\\nb"), vocabulary)
     array([ 0,  7, 12])

@@ -1,16 +1,41 @@
 """A corpus as ids: the one place where a text is read, lower-cased and encoded."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pyrnn.text import EncodedFile, Vocabulary
+from pyrnn.text import EncodedFile, Vocabulary, Words
 
 from .._console import RunFailed
 from . import corpus
 
 Ids = npt.NDArray[np.unsignedinteger]
+Symbols = Vocabulary | Words
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as ids [L] of characters, or of words, and then `widths` [L], the characters of each as it stands in the text."""
+
+    ids: Ids
+    vocabulary: Symbols
+    sha256: str
+    widths: npt.NDArray[np.int64] | None = None
+
+    def characters(self, first: int = 0) -> int:
+        """How many of them there are from ids[first] on."""
+        return len(self.ids) - first if self.widths is None else int(self.widths[first:].sum())
+
+    @property
+    def unit(self) -> str:
+        return unit(self.vocabulary)
+
+
+def unit(vocabulary: Symbols) -> str:
+    """What ids stand for, in sentences for the user."""
+    return "characters" if isinstance(vocabulary, Vocabulary) else "words"
 
 
 def read(name: str | None) -> corpus.Corpus:
@@ -29,41 +54,63 @@ def encoded(source: corpus.Corpus, lower: bool, vocabulary: Vocabulary | None = 
         raise RunFailed(str(error)) from error
 
 
-def to_learn(source: corpus.Corpus, lower: bool) -> EncodedFile:
-    """The same. Raises RunFailed for a text of one symbol alone, too."""
-    text = encoded(source, lower)
-    if len(text.vocabulary) < 2:
-        raise RunFailed(
-            f"there is nothing to learn: the corpus has no other character than {text.vocabulary.symbols!r}"
-        )
-    return text
+def to_learn(source: corpus.Corpus, lower: bool, most: int | None = None) -> Text:
+    """The text as ids of its characters, or of its `most` frequent words. Raises RunFailed, also for one symbol alone."""
+    own = encoded(source, lower)
+    if len(own.vocabulary) < 2:
+        raise RunFailed(f"there is nothing to learn: the corpus has no other character than {own.vocabulary.symbols!r}")
+    if most is None:
+        return Text(*own)
+    return _of_words(own, Words.from_text(own.vocabulary.decode(own.ids), most))
 
 
-def known_ids(source: corpus.Corpus, vocabulary: Vocabulary, lower: bool, skip: bool) -> tuple[Ids, str]:
-    """A text as ids [L] of a vocabulary that may not have all of its characters, and in words which were left out by `skip`.
+def known(source: corpus.Corpus, vocabulary: Symbols, lower: bool, skip: bool) -> tuple[Text, str]:
+    """A text as ids of a vocabulary that may not have all that is in it, and in words what is not there; `skip` leaves that out.
 
-    What is left of it is held in memory then. Raises RunFailed, with their number and examples, where there are any and `skip`
-    is False.
+    What is left of it is held in memory then. Unknown words have an id; for unknown characters RunFailed is raised, with their
+    number and examples, where `skip` is False.
     """
     own = encoded(source, lower)
-    strange = [i for i, symbol in enumerate(own.vocabulary.symbols) if symbol not in vocabulary]
-    if not strange:
-        return (own if own.vocabulary == vocabulary else encoded(source, lower, vocabulary)).ids, ""
-    counts = _counts(own.ids, len(own.vocabulary))
-    commonest = sorted(((counts[i], own.vocabulary.symbols[i]) for i in strange), reverse=True)
-    examples = ", ".join(f"{letter!r} {count:,} times" for count, letter in commonest[:5])
-    more = f" and {len(strange) - 5} others" if len(strange) > 5 else ""
-    told = f"{sum(count for count, _ in commonest):,} of {len(own.ids):,} characters: {examples}{more}"
+    if isinstance(vocabulary, Words):
+        text = _of_words(own, vocabulary)
+        strange = text.ids == 0
+        told = f"{np.count_nonzero(strange):,} of {len(strange):,} words and signs are unknown"
+        if skip:
+            assert text.widths is not None
+            text = Text(text.ids[~strange], vocabulary, own.sha256, text.widths[~strange])
+        return text, told if strange.any() else ""
+    told = _unknown_characters(own, vocabulary)
+    if not told:
+        return Text(*(own if own.vocabulary == vocabulary else encoded(source, lower, vocabulary))), ""
     if not skip:
-        raise RunFailed(f"the network has not learnt {told}; --skip-unknown leaves them out of {source.name}")
+        raise RunFailed(f"{told}; --skip-unknown leaves them out of {source.name}")
     kept = [
         vocabulary.encode("".join(symbol for symbol in own.vocabulary.decode(part) if symbol in vocabulary))
         for part in _parts(own.ids)
     ]
-    return np.concatenate(kept), told
+    return Text(np.concatenate(kept), vocabulary, own.sha256), told
 
 
-def words(ids: Ids, vocabulary: Vocabulary) -> int:
+def _of_words(own: EncodedFile, vocabulary: Words) -> Text:
+    """In memory, unlike characters."""
+    text = own.vocabulary.decode(own.ids)
+    widths = np.array([len(word) for word in Words.split(text)], np.int64)
+    return Text(vocabulary.encode(text), vocabulary, own.sha256, widths)
+
+
+def _unknown_characters(own: EncodedFile, vocabulary: Vocabulary) -> str:
+    strange = [i for i, symbol in enumerate(own.vocabulary.symbols) if symbol not in vocabulary]
+    if not strange:
+        return ""
+    counts = _counts(own.ids, len(own.vocabulary))
+    commonest = sorted(((counts[i], own.vocabulary.symbols[i]) for i in strange), reverse=True)
+    examples = ", ".join(f"{letter!r} {count:,} times" for count, letter in commonest[:5])
+    more = f" and {len(strange) - 5} others" if len(strange) > 5 else ""
+    unknown = sum(count for count, _ in commonest)
+    return f"{unknown:,} of {len(own.ids):,} characters are unknown: {examples}{more}"
+
+
+def words(ids: Ids, vocabulary: Symbols) -> int:
     """How many runs of anything but white space there are.
 
     >>> vocabulary = Vocabulary(" a'.")

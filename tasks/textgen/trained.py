@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pyrnn
-from pyrnn.text import Vocabulary
+from pyrnn.text import Vocabulary, Words
 
 from .._console import RunFailed
 from .recipes import RECIPES, Way
+from .texts import Symbols
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Trained:
     """
 
     model: pyrnn.Sequential
-    vocabulary: Vocabulary
+    vocabulary: Symbols
     arguments: dict[str, Any]
     lower: bool
     opening: str
@@ -45,7 +46,8 @@ def trained(folder: Path) -> Trained:
         model = pyrnn.load_model(path)
         told = json.loads(config.read_text(encoding="utf-8"))
         symbols, lower = told["vocabulary"]["symbols"], told["vocabulary"]["lower"]
-        found = Trained(model, Vocabulary(symbols), told["arguments"], bool(lower), told["opening"])
+        vocabulary = Words(symbols) if told["vocabulary"]["level"] == "word" else Vocabulary(symbols)
+        found = Trained(model, vocabulary, told["arguments"], bool(lower), told["opening"])
         _ = found.way, found.window
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = "--model names another folder, and python -m tasks.textgen trains a network"

@@ -103,7 +103,7 @@ def test_defaults_of_addition():
 
 def test_defaults_of_textgen():
     data = {"corpus": None, "window": 40, "holdout": 0.1, "diversity": [0.2, 0.5, 1.0, 1.2], "length": 400}
-    data["lower"] = True
+    data |= {"level": "character", "words": None, "lower": True}
     stream = {"recipe": "stream", "batch": 16, "chunk": 32, "dropout": 0.0, "epochs": 6, "lr": 0.02}
     keras = {"recipe": "keras", "batch": 128, "step": 3, "epochs": 20, "lr": 0.01}
     for arguments, own in (([], stream), (["--recipe", "keras"], keras)):

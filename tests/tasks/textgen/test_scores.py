@@ -29,7 +29,7 @@ def test_a_pass_is_that_of_the_text_read_in_one_piece(model, ids, first, piece):
     assert found.bits == pytest.approx(bits, rel=1e-6)
     assert found.accuracy == pytest.approx((p.argmax(axis=1) == ids[first:]).mean())
     assert found.symbols == 300 - first
-    assert found.perplexity == pytest.approx(2**bits, rel=1e-6)
+    assert found.perplexity() == pytest.approx(2**bits, rel=1e-6)
 
 
 @pytest.mark.parametrize("keras", [False, True])
@@ -55,5 +55,5 @@ def test_judging_by_windows_leaves_the_network_as_it_was(model, ids):
 
 
 def test_perplexity_beyond_what_a_float_holds():
-    assert scores.Scores(2000.0, 0.0, 1).perplexity == math.inf
-    assert scores.Scores(3.0, 0.0, 1).perplexity == 8
+    assert scores.Scores(2000.0, 0.0, 1).perplexity() == math.inf
+    assert scores.Scores(3.0, 0.0, 1).perplexity() == 8
