@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrnn import _corpus
+import pyrnn
+from pyrnn import _corpus, layers
 from pyrnn._chunked_text import Lowering, TextFile
+from pyrnn.callbacks import Callback
 from pyrnn.text import Vocabulary, encode_file
 from pyrnn.utils.data_utils import cache_folder
 
@@ -355,3 +358,34 @@ def test_many_at_once(path):
             for encoded in pool.map(encode, range(4)):
                 check(encoded, path)
     assert sorted(os.listdir(path.parent)) == [path.name, ids_of(path).name]
+
+
+# -- memory -------------------------------------------------------------------
+
+
+class Stop(Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = batch == 20
+
+
+@pytest.mark.parametrize("megabytes", [32, pytest.param(1024, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_text(path, megabytes):
+    """Not by one byte for each character: what Python and NumPy ask for, which is all but the engine's own arena."""
+    page = "Straße und Weg: Ὀδυσσεύς, ΟΔΥΣΣΕΥΣ. And plain English for the rest of it, line by line.\n".encode() * 10_000
+    with open(path, "wb") as file:
+        file.writelines(page for _ in range((megabytes << 20) // len(page) + 1))
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            ids, vocabulary, _ = encode_file(path, lower=True, in_memory=0)
+        used = (len(ids) - 1) // 16 * 16
+        x, y = ids[:used].reshape(16, -1), ids[1 : used + 1].reshape(16, -1)
+        symbols = len(vocabulary)
+        model = pyrnn.Sequential([pyrnn.Input((None, symbols)), layers.GRU(8, return_sequences=True)])
+        model.add(layers.Dense(symbols, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x, y, batch_size=16, tbptt=32, shuffle=False, callbacks=[Stop()], verbose=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(ids) > megabytes << 19 and peak < 8 << 20
