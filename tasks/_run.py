@@ -1,4 +1,4 @@
-"""The folder of a run: config.json, metrics.jsonl, model.safetensors, curves.png."""
+"""The folder of a run: config.json, metrics.jsonl, steps.jsonl, model.safetensors, curves.png."""
 
 import argparse
 import json
@@ -7,26 +7,26 @@ import platform
 import sys
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import pyrnn
 from pyrnn.callbacks import Callback
 
+from . import _curves
 from ._console import RunFailed
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-PANELS = {"loss, nats": ["loss", "val_loss"], "share of 1": ["accuracy", "val_accuracy", "per_character", "exact"]}
+POINTS = 30  # of an epoch, in steps.jsonl and curves.png
 
 
 class Run(Callback):
     """Writes what a call of `fit` yields into a folder as it comes; a task overrides `on_epoch_end` and calls `record`.
 
-    The folder is made at once, so that a run that cannot keep its results fails before it trains: RunFailed.
+    metrics.jsonl has a line per epoch, steps.jsonl one per thirtieth of an epoch: the means of loss and metrics and of the
+    gradient's norm over the batches since the line before, and the learning rate of the batch after them. The folder is made at once, so that a run that cannot keep its results fails before it trains: RunFailed.
     """
+
+    bits = False  # whether the loss is shown in bits per character
 
     def __init__(self, model: pyrnn.Sequential, settings: argparse.Namespace, data: str, **facts: object) -> None:
         """`data` says what is learnt from, on stderr; `facts` stand beside the settings in config.json."""
@@ -34,7 +34,9 @@ class Run(Callback):
         self.folder: Path = settings.out
         self.model_file = self.folder / "model.safetensors"
         self.rows: list[dict[str, float]] = []
+        self.points: list[dict[str, float]] = []
         self.seconds = self.cpu_seconds = 0.0  # of training: neither validation nor samples
+        self._start: tuple[float, float] | None = None
         isa, threads = pyrnn.cpu_info()["isa"], pyrnn.get_num_threads()
         self.engine = f"{isa}, {threads} thread{'s' if threads > 1 else ''}"
         config = {
@@ -47,7 +49,8 @@ class Run(Callback):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            (self.folder / "metrics.jsonl").write_text("", encoding="utf-8")
+            for name in "metrics.jsonl", "steps.jsonl":
+                (self.folder / name).write_text("", encoding="utf-8")
         except OSError as error:
             raise RunFailed(f"--out {self.folder} cannot be written: {error.strerror}") from error
 
@@ -56,27 +59,47 @@ class Run(Callback):
             print(f"{self.data}; {self.model.count_params():,} parameters; {self.engine}", file=sys.stderr)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._start: tuple[float, float] | None = perf_counter(), process_time()
+        self._epoch, self._start = epoch + 1, (perf_counter(), process_time())
+        self._norms: list[float] = []  # of the gradients since the last point
+        self._totals: dict[str, float] = {}  # of the batches of the epoch up to there
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._norms.append(self.model.gradient_norm())
+        done, steps = batch + 1, self.params["steps"] or POINTS
+        if batch * POINTS // steps == done * POINTS // steps:
+            return
+        totals = {name: mean * done for name, mean in (logs or {}).items()}  # as if batches were alike
+        count, norm = len(self._norms), sum(self._norms) / len(self._norms)
+        means = {name: (total - self._totals.get(name, 0.0)) / count for name, total in totals.items()}
+        self._norms, self._totals = [], totals
+        refuse_divergence(self._epoch, means["loss"], norm)
+        times = {"epoch": self._epoch, "batch": done, "seconds": round(self._now(), 3)}
+        rate = self.model.optimizer.learning_rate
+        self._append("steps.jsonl", self.points, {**times, **means, "learning_rate": rate, "gradient_norm": norm})
+
+    def _append(self, name: str, rows: list[dict[str, float]], row: dict[str, float]) -> None:
+        rows.append(row)
+        with open(self.folder / name, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._stop_clock()
 
+    def _now(self) -> float:
+        return self.seconds if self._start is None else self.seconds + perf_counter() - self._start[0]
+
     def _stop_clock(self) -> None:
         if self._start is not None:
-            self.seconds += perf_counter() - self._start[0]
+            self.seconds = self._now()
             self.cpu_seconds += process_time() - self._start[1]  # of all threads; other programs do not add to it
             self._start = None
 
     def record(self, epoch: int, values: dict[str, float], keep: bool = True) -> None:
         """Keep an epoch, counted from 0 as `fit` does: a line of metrics.jsonl, and with `keep` the model as it is now."""
         self._stop_clock()
-        if not math.isfinite(values["loss"]):
-            raise RunFailed(f"training diverged in epoch {epoch + 1} (loss {values['loss']}); a smaller --lr may help")
+        refuse_divergence(epoch + 1, values["loss"])
         clocks = {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3)}
-        row = {"epoch": epoch + 1, **clocks, **values}
-        self.rows.append(row)
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self._append("metrics.jsonl", self.rows, {"epoch": epoch + 1, **clocks, **values})
         if keep:
             self.model.save(self.model_file)
 
@@ -92,26 +115,16 @@ class Run(Callback):
 
     def draw(self) -> None:
         """curves.png, if matplotlib is there to draw it."""
-        figure = new_figure("curves.png", 10, 4)
-        if figure is None:
-            return
-        epochs = [row["epoch"] for row in self.rows]
-        for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-            for name in names:
-                if self.rows and name in self.rows[0]:
-                    axes.plot(epochs, [row[name] for row in self.rows], marker=".", label=name)
-                    axes.legend()
-            axes.set(xlabel="epoch", ylabel=title)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.grid(alpha=0.3)
-        figure.savefig(self.folder / "curves.png", dpi=120)
+        limit: float | None = self.model.optimizer.get_config()["global_clipnorm"]
+        shown = _curves.panels(self.rows, self.points, self.bits, limit)
+        figure = _curves.new_figure("curves.png", 10, 6) if shown else None
+        if figure is not None:
+            _curves.draw_curves(figure, shown, self.rows)
+            figure.savefig(self.folder / "curves.png", dpi=120)
 
 
-def new_figure(name: str, width: float, height: float) -> "Figure | None":
-    """A figure of so many inches; without matplotlib None, and a line on stderr that tells how to get it."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print(f"no {name} without matplotlib: pip install 'pyrnn[plot]'", file=sys.stderr)
-        return None
-    return Figure(figsize=(width, height), layout="constrained")
+def refuse_divergence(epoch: int, loss: float, norm: float = 0.0) -> None:
+    """Raises RunFailed where the loss, or the gradient that the next loss follows, is no finite number."""
+    if not math.isfinite(loss + norm):
+        what = f"loss {loss}" if not math.isfinite(loss) else f"gradient {norm}"
+        raise RunFailed(f"training diverged in epoch {epoch} ({what}); a smaller --lr may help")

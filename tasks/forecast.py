@@ -27,7 +27,8 @@ from pyrnn import layers, optimizers
 from pyrnn.callbacks import EarlyStopping
 
 from . import _console, _options, series
-from ._run import Run, new_figure
+from ._curves import GREY, new_figure, restyle
+from ._run import Run
 from .series import Errors, Origins, Parts, Scaling, Series, SeriesError, Values
 
 if TYPE_CHECKING:
@@ -256,8 +257,10 @@ class Forecaster(Run):
             csv.writer(file).writerows([header, *rows])
 
     def draw(self) -> None:
+        super().draw()
         if self.settings.plot and (figure := new_figure("forecast.png", 12, 7.5)) is not None:
             draw(figure, self)
+            restyle(figure)
             figure.savefig(self.folder / "forecast.png", dpi=120)
 
 
@@ -334,7 +337,7 @@ def draw_end(axes: "Axes", problem: Problem, model: pyrnn.Sequential) -> None:
     count = min(max(3, -(-problem.season // horizon)), 12, tested)
     origins = end + horizon * np.arange(-count, 1)
     shown = np.arange(max(start, origins[0] - horizon), end)
-    axes.plot(shown - start, problem.series.values[shown], color="black", linewidth=1.2, label="truth")
+    axes.plot(shown - start, problem.series.values[shown], color=GREY, linewidth=1.2, label="truth")
     for name, forecasts in problem.forecasts(model, origins).items():
         gaps = np.full((len(origins), 1), np.nan)  # the forecasts of two origins are not one line
         x = np.concatenate([origins[:, None] - start + np.arange(horizon), gaps], axis=1)

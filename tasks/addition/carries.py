@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .._run import new_figure
+from .._curves import new_figure, restyle
 from .sums import Numbers
 
 
@@ -55,4 +55,5 @@ class Table:
         axes.set_yticks(np.linspace(0, 1, 6))
         axes.grid(axis="y", alpha=0.3)
         figure.legend(loc="outside upper center", ncols=2)
+        restyle(figure)
         figure.savefig(folder / "carries.png", dpi=120)

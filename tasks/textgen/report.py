@@ -23,6 +23,8 @@ class Writer(Run):
     not learn from windows at the end of the run alone. The model of the fewest bits is kept, of Keras' recipe the last.
     """
 
+    bits = True
+
     def __init__(
         self,
         model: pyrnn.Sequential,

@@ -304,10 +304,11 @@ def test_the_picture(run, tmp_path):
     assert not (tmp_path / "forecast.png").exists()
 
 
-def test_without_matplotlib_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
+def test_without_matplotlib_a_line_for_each_picture_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert forecast.main([*SMALL, "--quiet", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().err == "no forecast.png without matplotlib: pip install 'pyrnn[plot]'\n"
+    lines = [f"no {name}.png without matplotlib: pip install 'pyrnn[plot]'\n" for name in ("curves", "forecast")]
+    assert capsys.readouterr().err == "".join(lines)
     assert (tmp_path / "forecast.csv").exists()
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import pyrnn
 from pyrnn import layers
+from pyrnn.callbacks import Callback
 from tasks import _console, _options, _run, forecast
 from tasks.addition import train as addition
 from tasks.textgen import train as textgen
@@ -190,10 +191,10 @@ def test_verdicts(monkeypatch):
 # -- the folder of a run ------------------------------------------------------
 
 
-def a_run(out, **settings):
+def a_run(out, kind=_run.Run, **settings):
     model = pyrnn.Sequential([layers.LSTM(3, input_shape=(2, 4)), layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse")
-    return _run.Run(model, argparse.Namespace(out=out, quiet=True, **settings), "data", answer=42)
+    return kind(model, argparse.Namespace(out=out, quiet=True, **settings), "data", answer=42)
 
 
 def test_config_tells_settings_versions_and_machine(tmp_path):
@@ -238,11 +239,62 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_model(tmp_path):
     assert not (tmp_path / "model.safetensors").exists() and (tmp_path / "metrics.jsonl").read_text() == ""
 
 
+def train(run, samples=64, epochs=2):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(samples, 2, 4)), rng.normal(size=(samples, 1))
+    run.model.fit(x, y, batch_size=1, epochs=epochs, shuffle=False, callbacks=[Recorder(), run], verbose=0)
+    return run
+
+
+class Recorder(Callback):
+    """What `fit` tells at every batch."""
+
+    def on_train_begin(self, logs=None):
+        self.model.told = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.told.append((logs["loss"] * (batch + 1), self.model.gradient_norm()))
+
+
+class Noted(_run.Run):
+    def on_epoch_end(self, epoch, logs=None):
+        self.record(epoch, dict(logs or {}))
+
+
+def test_points_between_epochs_have_means_of_their_batches(tmp_path):
+    run = train(a_run(tmp_path, Noted))
+    rows = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert rows == run.points and [row["epoch"] for row in rows] == [1] * 30 + [2] * 30
+    assert [row["batch"] for row in rows[:5]] == [3, 5, 7, 9, 11] and rows[29]["batch"] == rows[59]["batch"] == 64
+    told, first = run.model.told[64:], 0  # of the second epoch
+    for row in rows[30:]:
+        part, before = told[first : row["batch"]], told[first - 1][0] if first else 0.0
+        assert row["loss"] == pytest.approx((part[-1][0] - before) / len(part), rel=1e-9)
+        assert row["gradient_norm"] == pytest.approx(np.mean([norm for _, norm in part]), rel=1e-9)
+        assert row["learning_rate"] == 0.01
+        first = row["batch"]
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds) and seconds[29] <= run.rows[0]["seconds"] <= seconds[30]
+
+
+def test_an_epoch_of_few_batches_has_a_point_for_each(tmp_path):
+    run = train(a_run(tmp_path, Noted), samples=7, epochs=1)
+    assert [row["batch"] for row in run.points] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_gradient_that_is_no_number_ends_the_run_within_the_epoch(tmp_path):
+    run = a_run(tmp_path, Noted)
+    run.model.optimizer.learning_rate = 1e30
+    with pytest.raises(_console.RunFailed, match=r"diverged in epoch 1 \((loss|gradient) (nan|inf)\); a smaller --lr"):
+        train(run)
+    assert "NaN" not in (tmp_path / "steps.jsonl").read_text() and run.rows == []
+
+
 def test_curves_are_drawn_where_matplotlib_is(tmp_path, monkeypatch, capsys):
-    run = a_run(tmp_path)
-    run.on_epoch_begin(0)
-    run.record(0, {"loss": 1.0})
+    run = train(a_run(tmp_path, Noted), samples=4, epochs=1)
+    (tmp_path / "curves.png").unlink(missing_ok=True)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    capsys.readouterr()
     run.draw()
     assert capsys.readouterr().err == "no curves.png without matplotlib: pip install 'pyrnn[plot]'\n"
     assert not (tmp_path / "curves.png").exists()
