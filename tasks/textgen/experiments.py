@@ -22,14 +22,15 @@ def _experiment(name: str, command: str, minutes: float) -> Experiment:
 STUDY = Study(
     f"{__package__}.train",
     [
-        _experiment("stream-rnn", "--recipe stream --cell rnn", 0.3),
-        _experiment("stream-h64", "--recipe stream --hidden 64", 0.3),
-        _experiment("stream-gru", "--recipe stream --cell gru", 0.4),
-        _experiment("stream", "--recipe stream", 0.5),
-        _experiment("stream-2-layers", "--recipe stream --layers 2 --lr 0.01", 1.3),
-        _experiment("stream-h256", "--recipe stream --hidden 256 --lr 0.01", 1.7),
-        _experiment("windows", "--recipe keras --epochs 4", 2.7),
-        _experiment("stream-100-epochs", "--recipe stream --epochs 100", 8.0),
+        _experiment("stream-h64", "--recipe stream --hidden 64 --lr 0.02", 0.2),
+        _experiment("stream-h128", "--recipe stream --hidden 128 --lr 0.02", 0.3),
+        _experiment("stream-rnn", "--recipe stream --cell rnn --lr 0.003", 0.4),
+        _experiment("stream-gru", "--recipe stream --cell gru --lr 0.01", 0.6),
+        _experiment("stream", "--recipe stream", 0.7),
+        _experiment("sentences", "--recipe sentences --hidden 256 --lr 0.015 --epochs 4", 0.7),
+        _experiment("stream-2-layers", "--recipe stream --layers 2 --lr 0.01", 1.5),
+        _experiment("stream-30-epochs", "--recipe stream --hidden 128 --lr 0.02 --epochs 30", 1.5),
+        _experiment("windows", "--recipe keras --epochs 6", 3.0),
     ],
     prepare,
 )

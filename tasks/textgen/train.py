@@ -33,11 +33,11 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     )
     options.prog += " train"
     recipe = RECIPES[_options.recipe_named(argv, RECIPES, DEFAULT)]
-    options.set_defaults(**recipe.defaults, corpus=None, words=None)  # which is not to be seen in the help
+    options.set_defaults(corpus=None, words=None)  # which is not to be seen in the help
     text = options.add_argument_group("text")
     known = f"{', '.join(corpus.NAMES)} or a UTF-8 file (default: nietzsche, or python-docs where it cannot be had)"
     text.add_argument("--corpus", default=argparse.SUPPRESS, metavar="NAME", help=known)
-    recipes = "stream: --batch streams, the state carried on, Adam; sentences: each from a zero state, Adam; keras: windows, RMSprop"
+    recipes = "stream: --batch streams, the state carried on, Adam; best: the same without hurry; sentences: each from a zero state, Adam; keras: windows, RMSprop"
     text.add_argument("--recipe", choices=RECIPES, default=DEFAULT, help=recipes)
     text.add_argument(
         "--window",
@@ -47,6 +47,7 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
         help="characters, or words, of a window or a prompt",
     )
     recipe.way.add_options(text)
+    options.set_defaults(**recipe.defaults)
     level = "what is a symbol"
     text.add_argument("--level", choices=["character", "word"], default="character", help=level)
     most = f"the most frequent, the others unknown; of --level word alone (default: {WORDS})"

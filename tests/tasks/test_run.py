@@ -105,7 +105,7 @@ def test_defaults_of_addition():
 def test_defaults_of_textgen():
     data = {"corpus": None, "window": 40, "holdout": 0.1, "diversity": [0.2, 0.5, 1.0, 1.2], "length": 400}
     data |= {"level": "character", "words": None, "lower": True}
-    stream = {"recipe": "stream", "batch": 16, "chunk": 32, "dropout": 0.0, "epochs": 6, "lr": 0.02}
+    stream = {"recipe": "stream", "batch": 16, "hidden": 256, "chunk": 32, "dropout": 0.1, "epochs": 4, "lr": 0.015}
     keras = {"recipe": "keras", "batch": 128, "step": 3, "epochs": 20, "lr": 0.01}
     for arguments, own in (([], stream), (["--recipe", "keras"], keras)):
         assert vars(textgen.settings(arguments)) == {**COMMON, **data, **own, "out": Path("runs/textgen")}
@@ -129,7 +129,7 @@ def test_defaults_of_forecast():
     assert {name: read[name] for name in csv} == csv
 
 
-@pytest.mark.parametrize(("task", "hidden"), [(addition, 64), (textgen, 128), (forecast, 32)])
+@pytest.mark.parametrize(("task", "hidden"), [(addition, 64), (textgen, 256), (forecast, 32)])
 def test_help_shows_defaults_and_how_it_was_called(task, hidden, capsys):
     with pytest.raises(SystemExit) as ended:
         task.main(["--help"])
