@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import _console, _options
 from .generate import known
 from .page import write_page
-from .texts import read
+from .texts import encoded, read
 from .trained import Trained, trained
 
 LEAD = 1000  # characters of a corpus that are read before those that are shown
@@ -57,17 +57,16 @@ def excerpt(args: argparse.Namespace, found: Trained) -> tuple[str, int, str]:
     if args.text is not None:
         return known(found, "--text", args.text)[: args.length], 0, "the --text"
     corpus = read(args.corpus or found.arguments["corpus"])
-    whole = found.prepared(corpus.text)
-    start = args.start
+    whole = encoded(corpus, found.lower)  # of which only the part is looked at
+    size, start = len(whole.ids), args.start
     if start is None:
         share = found.arguments["holdout"]
-        start = int(len(whole) * (1 - share)) if share and args.corpus is None else 0
-    if start >= len(whole):
-        raise _console.RunFailed(f"--start must be below {len(whole):,}, the corpus' length, got {start:,}")
-    end = min(start + args.length, len(whole))
-    first = min(start, LEAD)
+        start = int(size * (1 - share)) if share and args.corpus is None else 0
+    if start >= size:
+        raise _console.RunFailed(f"--start must be below {size:,}, the corpus' length, got {start:,}")
+    end, first = min(start + args.length, size), min(start, LEAD)
     source = f"{Path(corpus.name).name}, characters {start:,} to {end - 1:,}"
-    return known(found, source, whole[start - first : end]), first, source
+    return known(found, source, whole.vocabulary.decode(whole.ids[start - first : end])), first, source
 
 
 # -- run ----------------------------------------------------------------------
