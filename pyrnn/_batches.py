@@ -143,10 +143,22 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         data, samples, size = self._data, len(self._data.x), self._batch_size
-        order = np.arange(samples) if self._rng is None else self._rng.permutation(samples)
-        index = order.astype(np.int64, copy=False)
+        order = None if self._rng is None else _shuffled(samples, self._rng)
         for first in range(0, samples, size):
-            yield data.batch_of(index[first : first + size])
+            last = min(first + size, samples)
+            rows = np.arange(first, last, dtype=np.int64) if order is None else order[first:last].astype(np.int64)
+            yield data.batch_of(rows)
+
+
+def _shuffled(samples: int, rng: "Generator") -> Array:
+    """rng.permutation(samples) in half the memory, 4 bytes for each of up to 2**31 samples.
+
+    >>> bool((_shuffled(5000, np.random.default_rng(1)) == np.random.default_rng(1).permutation(5000)).all())
+    True
+    """
+    order = np.arange(samples, dtype=np.int32 if samples <= 2**31 else np.int64)
+    rng.shuffle(order)
+    return order
 
 
 class DatasetBatches:
