@@ -13,7 +13,7 @@ import pyrnn
 from pyrnn.text import Words
 
 from .. import _console, _options
-from .scores import Scores, by_windows, one_pass
+from .scores import BEFORE, Scores, by_windows, one_pass
 from .texts import Text, known, read, words
 from .trained import Trained, trained
 
@@ -80,7 +80,9 @@ def judge(args: argparse.Namespace) -> int:
     if unknown:
         print(f"{source.name}: {unknown}{', and left out' if args.skip_unknown else ''}", file=sys.stderr)
     first = first_judged(args, found, text)
-    print(f"{source.name}: {len(text.ids) - first:,} {text.unit} judged, after {first:,} that are only read")
+    print(
+        f"{source.name}: {len(text.ids) - first:,} {text.unit} judged, after {min(first, BEFORE):,} that are only read"
+    )
     for line in table(found, text, first):
         print(line, flush=True)
     return 0

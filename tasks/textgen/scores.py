@@ -11,6 +11,8 @@ from pyrnn.text import windows
 from .texts import Ids
 
 STEP = 3  # from one window to the next, as in Keras' example
+# What is read before the first that is judged: no state tells of more, and to read a gigabyte takes half an hour.
+BEFORE = 2**20
 _PROBABILITIES = 2**22  # of one piece of a pass: few enough to take no memory to speak of
 
 
@@ -31,8 +33,10 @@ class Scores:
 def one_pass(model: pyrnn.Sequential, ids: Ids, first: int = 1, piece: int | None = None) -> Scores:
     """Of ids[first:], read in one pass from the beginning of the text, `piece` by piece, with the state carried on.
 
-    `first` is at least 1, as nothing tells of the first id.
+    `first` is at least 1, as nothing tells of the first id. In a long text the pass begins BEFORE ids before it.
     """
+    begun = max(0, first - BEFORE)
+    ids, first = ids[begun:], first - begun
     size = piece or max(1, _PROBABILITIES // (model.output_shape[-1] or 1))
     stream = model.stream()
     bits, right = 0.0, 0

@@ -32,6 +32,14 @@ def test_a_pass_is_that_of_the_text_read_in_one_piece(model, ids, first, piece):
     assert found.perplexity() == pytest.approx(2**bits, rel=1e-6)
 
 
+def test_of_a_long_text_no_more_is_read_than_a_state_can_tell_of(model, ids, monkeypatch):
+    monkeypatch.setattr(scores, "BEFORE", 10)
+    assert scores.one_pass(model, ids, 250, 7) == scores.one_pass(model, ids[240:], 10, 7)
+    less = scores.one_pass(model, ids, 250, 7)
+    monkeypatch.undo()
+    assert less != scores.one_pass(model, ids, 250, 7)
+
+
 @pytest.mark.parametrize("keras", [False, True])
 def test_windows_are_read_from_a_zero_state(model, ids, keras):
     if keras:
