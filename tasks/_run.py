@@ -1,4 +1,4 @@
-"""The folder of a run: config.json, metrics.jsonl, steps.jsonl, model.safetensors, curves.png."""
+"""The folder of a run: config.json, metrics.jsonl, steps.jsonl, model.safetensors, curves.png, samples.md."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import numpy as np
 import pyrnn
 from pyrnn.callbacks import Callback
 
-from . import _curves
+from . import _curves, _samples
 from ._console import RunFailed
 
 POINTS = 30  # of an epoch, in steps.jsonl and curves.png
@@ -51,6 +51,7 @@ class Run(Callback):
             (self.folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             for name in "metrics.jsonl", "steps.jsonl":
                 (self.folder / name).write_text("", encoding="utf-8")
+            (self.folder / "samples.md").unlink(missing_ok=True)
         except OSError as error:
             raise RunFailed(f"--out {self.folder} cannot be written: {error.strerror}") from error
 
@@ -102,6 +103,10 @@ class Run(Callback):
         self._append("metrics.jsonl", self.rows, {"epoch": epoch + 1, **clocks, **values})
         if keep:
             self.model.save(self.model_file)
+
+    def keep_samples(self, epoch: int, *blocks: str) -> None:
+        """Add blocks of Markdown to samples.md, as what the network says after this epoch, counted from 0."""
+        _samples.append(self.folder / "samples.md", epoch + 1, *blocks)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.draw()

@@ -29,6 +29,7 @@ from pyrnn import layers, optimizers, schedules
 
 from .. import _console, _options
 from .._run import Run
+from .._samples import table
 from . import sums
 from .carries import Table
 from .sums import Ids, Layout, Numbers
@@ -234,18 +235,27 @@ class Exam(Run):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.guesses = answer(self.model, self.x, self.y.shape[1])
         self.record(epoch, {**(logs or {}), "per_character": float(self.right.mean()), "exact": self.exact})
+        examples = self.examples()
+        cells = [[f"`{part}`" for part in example] + ["☒☑"[example[1] == example[2]]] for example in examples]
+        named = table(["question", "answer", "the network's", ""], cells)
+        self.keep_samples(epoch, f"Exact match {self.exact:.4f} on {len(self.x):,} held-out sums, for example", named)
         if not self.settings.quiet:
-            self.show()
+            self.show(examples)
         if self.exact >= self.settings.target > 0:
             self.model.stop_training = True
 
-    def show(self) -> None:
+    def examples(self) -> list[tuple[str, str, str]]:
         """Ten questions in the order in which people read them, with the true answer and the network's."""
+        rows = self.rng.choice(len(self.x), min(10, len(self.x)), replace=False)
+        ids = (
+            self.layout.read_questions(self.x[rows]),
+            *(self.layout.read_answers(of[rows]) for of in (self.y, self.guesses)),
+        )
+        return list(zip(*([sums.decode(row) for row in of] for of in ids), strict=True))
+
+    def show(self, examples: list[tuple[str, str, str]]) -> None:
         print(f"exact match {self.exact:.4f} on {len(self.x):,} held-out sums, for example")
-        read = self.layout.read_answers
-        for i in self.rng.choice(len(self.x), min(10, len(self.x)), replace=False):
-            question = sums.decode(self.layout.read_questions(self.x[i : i + 1])[0])
-            truth, guess = (sums.decode(read(ids[i : i + 1])[0]) for ids in (self.y, self.guesses))
+        for question, truth, guess in examples:
             print("Q", question, "T", truth, _console.verdict(truth == guess, sys.stdout), guess)
         print(flush=True)
 

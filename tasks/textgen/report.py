@@ -10,6 +10,7 @@ import pyrnn
 from pyrnn.text import generate_batch
 
 from .._run import Run
+from .._samples import fenced
 from . import corpus
 from .recipes import RECIPES
 from .scores import by_windows, one_pass
@@ -62,10 +63,13 @@ class Writer(Run):
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")
+        if not self.settings.quiet and "val_bpc" in values:
+            print(f"{values['val_bpc']:.4f} bits per character on held-out text")
+        prompt, texts = self.samples()
+        named = [(f"Diversity {diversity:g}:", fenced(text)) for diversity, text in texts]
+        self.keep_samples(epoch, "Prompt:", fenced(prompt), *(block for pair in named for block in pair))
         if not self.settings.quiet:
-            if "val_bpc" in values:
-                print(f"{values['val_bpc']:.4f} bits per character on held-out text")
-            self.show(epoch)
+            self.show(epoch, prompt, texts)
 
     def result(self) -> dict[str, float]:
         """The figures of the best epoch, by one pass, which stand in result.json too; without held-out text, of the last."""
@@ -84,15 +88,19 @@ class Writer(Run):
         kept = pyrnn.load_model(self.model_file)
         return by_windows(kept, self.ids[self.held_out :], self.settings.window).bits * self.per_character
 
-    def show(self, epoch: int) -> None:
+    def samples(self) -> tuple[str, list[tuple[float, str]]]:
+        """A prompt out of the text, and at each diversity what follows it."""
         start = int(self.rng.integers(len(self.ids) - self.settings.window))
         prompt = self.vocabulary.decode(self.ids[start : start + self.settings.window])
-        print(f"----- Generating text after Epoch: {epoch + 1}")
         diversities, seed = self.settings.diversity, int(self.rng.integers(2**32))
         texts = generate_batch(
             self.model, self.vocabulary, prompt, self.settings.length, diversities, seed=seed, mode=self.way.mode
         )
-        for diversity, text in zip(diversities, texts, strict=True):
+        return prompt, list(zip(diversities, texts, strict=True))
+
+    def show(self, epoch: int, prompt: str, texts: list[tuple[float, str]]) -> None:
+        print(f"----- Generating text after Epoch: {epoch + 1}")
+        for diversity, text in texts:
             print(f"----- diversity: {diversity:g}")
             print(f'----- Generating with seed: "{prompt}"')
             print(prompt + text)

@@ -187,6 +187,12 @@ def test_ten_questions_are_shown_as_in_the_tutorial(recipe, tmp_path, capsys):
         a, b = question.split("+")
         assert int(a) + int(b) == int(answer)
         assert verdict == ("☑" if guess == answer else "☒")
+    kept = (tmp_path / "samples.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]] for line in kept.splitlines() if line.startswith("| `")
+    ]
+    assert rows == [[line[2:7].strip(), line[10:13].strip(), line[16:19].strip(), line[14]] for line in shown]
+    assert kept.startswith("# Samples\n\n## Epoch 1\n\nExact match 0.") and "\n| question | answer | " in kept
 
 
 def oracle(model, questions, steps):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tasks.textgen import train as textgen
 
 from .conftest import TEXT
 
+DIVERSITIES = ["0.2", "0.5", "1", "1.2"]
 SMALL = ["--recipe", "keras", "--window", "10", "--hidden", "12", "--epochs", "2", "--length", "15", "--batch", "32"]
 
 
@@ -175,6 +177,24 @@ def test_four_diversities_are_shown_as_in_the_tutorial(book, tmp_path, capsys):
     for part in parts:
         written = part.split('"\n', 1)[1][: 10 + 15]
         assert written.startswith(seed) and set(written) <= set(text)
+
+
+def test_samples_of_all_epochs_are_kept_in_a_quiet_run_too(book, tmp_path, capsys):
+    arguments = ["--corpus", str(book), *SMALL, "--out", str(tmp_path)]
+    assert textgen.main(arguments) == 0
+    shown, kept = capsys.readouterr().out, (tmp_path / "samples.md").read_text()
+    sections = kept.split("\n## Epoch ")
+    assert [section.partition("\n")[0] for section in sections] == ["# Samples", "1", "2"]
+    for section in sections[1:]:
+        prompt, *texts = re.findall("```text\n(.*?)\n```", section, re.DOTALL)
+        assert re.findall(r"\n(Prompt|Diversity .*):\n", section) == [
+            "Prompt",
+            *(f"Diversity {d}" for d in DIVERSITIES),
+        ]
+        for text in texts:
+            assert f'seed: "{prompt}"\n{prompt}{text}\n' in shown
+    assert textgen.main([*arguments, "--quiet"]) == 0
+    assert (tmp_path / "samples.md").read_text() == kept
 
 
 def test_each_shown_character_comes_from_the_last_window(book, tmp_path, capsys):
