@@ -1,5 +1,6 @@
 """What is seen of training: a line per epoch, and a bar on a terminal while it lasts."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -156,9 +157,14 @@ def training_progress(verbose: str | int) -> Silent:
     """0: nothing; 2: a line per epoch; 1 and "auto": a bar before each line, where stderr is a terminal."""
     if verbose == 0:
         return Silent()
-    return Bar(Lines()) if verbose != 2 and sys.stderr.isatty() else Lines()
+    return Bar(Lines()) if verbose != 2 and _can_show_a_bar() else Lines()
 
 
 def prediction_progress(verbose: str | int) -> Silent:
     """A bar where stderr is a terminal and verbose is 1 or "auto"; a prediction leaves no line."""
-    return Bar(Silent()) if verbose in (1, "auto") and sys.stderr.isatty() else Silent()
+    return Bar(Silent()) if verbose in (1, "auto") and _can_show_a_bar() else Silent()
+
+
+def _can_show_a_bar() -> bool:
+    """A dumb terminal cannot go back in a line: there each bar would leave an empty one."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

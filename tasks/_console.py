@@ -21,7 +21,7 @@ def has_colour(stream: TextIO) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def can_show(stream: TextIO, text: str) -> bool:

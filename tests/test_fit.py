@@ -337,6 +337,17 @@ def test_bar_on_a_terminal(verbose, bar, capsys, monkeypatch):
     assert len(lines) == (verbose != 0)
 
 
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_go_back_gets_lines_alone(kind, capsys, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", kind)
+    made, (x, y) = model(), data(50)
+    made.fit(x, y, batch_size=10, callbacks=[Wait()])
+    made.predict(x, batch_size=1)
+    assert terminal.text == "" and capsys.readouterr().out.count("\n") == 1
+
+
 def test_bar_is_drawn_ten_times_a_second_at_most(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

@@ -165,6 +165,7 @@ class Terminal(io.StringIO):
     [
         ({}, True, False),
         ({"TERM": "dumb"}, False, False),
+        ({"TERM": "unknown"}, False, False),
         ({"NO_COLOR": "1"}, False, False),
         ({"NO_COLOR": ""}, True, False),
         ({"FORCE_COLOR": "1"}, True, True),
@@ -186,6 +187,65 @@ def test_verdicts(monkeypatch):
     assert _console.verdict(False, Terminal()) == "\033[91m☒\033[0m"
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     assert (_console.verdict(True, latin), _console.verdict(False, latin)) == ("ok", "no")
+
+
+def in_a_terminal(task, *arguments, **environment):
+    """What a task writes to both of its streams, where both are a terminal; None takes a variable away."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "TERM": "xterm", **environment}
+    plain = {name: value for name, value in given.items() if value is not None}
+    command = [sys.executable, "-m", f"tasks.{task}", *TASKS[task], *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, env=plain, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    try:
+        while part := os.read(ours, 65536):
+            written += part
+    except OSError:  # Linux' way to say that the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return written.decode()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    ("environment", "sign"),
+    [
+        ({}, "\033[91m☒\033[0m"),
+        ({"TERM": "dumb"}, "☒"),
+        ({"NO_COLOR": "1"}, "☒"),
+        ({"PYTHONIOENCODING": "ascii"}, "\033[91mno\033[0m"),
+        ({"PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}, "no"),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, "\033[91m☒\033[0m"),
+    ],
+)
+def test_a_terminal_gets_the_colours_and_signs_that_it_has(environment, sign, tmp_path):
+    neither = {"NO_COLOR": None, "FORCE_COLOR": None}
+    shown = in_a_terminal("addition", "--epochs", 1, "--target", 0, "--out", tmp_path, **{**neither, **environment})
+    questions = [line for line in shown.splitlines() if line.startswith("Q ")]
+    assert len(questions) == 10 and sum(f" {sign} " in line for line in questions) >= 9
+    if "\033" not in sign:
+        assert "\033[9" not in shown and "38;5" not in shown
+    if environment.get("TERM") == "dumb":
+        assert "\033[2K" not in shown and "\r\n\r\nEpoch" not in shown, "no bar, nor what is left of one"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pipe_gets_what_its_encoding_has_and_no_escapes(task, tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("Der Bär ☃ “schläft” – naïve 日本 wörk and goes on\n" * 40, encoding="utf-8")
+    corpus = ["--corpus", book] if task == "textgen" else ["--target", "0"] if task == "addition" else []
+    process = spawn(task, "--epochs", "1", "--out", tmp_path / "out", *corpus, PYTHONIOENCODING="ascii", NO_COLOR="")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (out + err).isascii() and "\033" not in out + err
+    if task == "textgen":
+        assert "?" in out and any(
+            letter in (tmp_path / "out" / "samples.md").read_text("utf-8") for letter in "ä☃“”–ï日本ö"
+        )
 
 
 # -- the folder of a run ------------------------------------------------------
