@@ -20,8 +20,9 @@ from .texts import Text
 class Writer(Run):
     """After each epoch: bits per character on the held-out text, and what the network writes from a random seed.
 
-    All are judged alike, by one pass over the text from its beginning (`val_bpc`), and by windows (`val_window_bpc`), those that do
-    not learn from windows at the end of the run alone. The model of the fewest bits is kept, of Keras' recipe the last.
+    All are judged alike, by one pass over the text from its beginning (`val_bpc`, and `per_character`, how often the likeliest
+    came), and by windows (`val_window_bpc`), those that do not learn from windows at the end of the run alone. The model of the
+    fewest bits is kept, of Keras' recipe the last.
     """
 
     bits = True
@@ -59,7 +60,8 @@ class Writer(Run):
         if "val_loss" in values:
             values["val_window_bpc"] = values["val_loss"] / math.log(2) * self.per_character
         if self.settings.holdout:
-            values["val_bpc"] = one_pass(self.model, self.ids, self.held_out).bits * self.per_character
+            scores = one_pass(self.model, self.ids, self.held_out)
+            values["val_bpc"], values["per_character"] = scores.bits * self.per_character, scores.accuracy
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")

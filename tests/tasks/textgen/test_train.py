@@ -120,6 +120,7 @@ def test_a_run_tells_the_held_out_loss_in_bits_per_character(book, tmp_path, cap
         "val_accuracy",
         "val_window_bpc",
         "val_bpc",
+        "per_character",
     }
     assert [row["epoch"] for row in rows] == [1, 2] and all(set(row) == names for row in rows)
     assert rows[1]["val_window_bpc"] == pytest.approx(rows[1]["val_loss"] / math.log(2))
@@ -243,7 +244,7 @@ def test_streams_are_learnt_and_the_best_model_is_kept(book, tmp_path, capsys):
     out = tmp_path / "out"
     assert textgen.main(["--corpus", str(book), *STREAM, "--lr", "0.05", "--quiet", "--out", str(out)]) == 0
     rows = rows_of(out)
-    assert set(rows[0]) == {"epoch", "seconds", "cpu_seconds", "loss", "accuracy", "val_bpc"}
+    assert set(rows[0]) == {"epoch", "seconds", "cpu_seconds", "loss", "accuracy", "val_bpc", "per_character"}
     assert rows[-1]["loss"] < rows[0]["loss"]
     text = TEXT.lower()
     ids = Vocabulary.from_text(text).encode(text)
