@@ -20,9 +20,10 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from . import _console, _options
+from . import _console, _experiments_report, _options
+from ._experiments_report import Measure, Picture, Runs
 
-NEEDED = ("joblib", "matplotlib")
+NEEDED = {"runs": ("joblib", "matplotlib"), "report": ("matplotlib",)}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Study:
 
     module: str
     experiments: Sequence[Experiment]
+    measures: Sequence[Measure] = ()
+    pictures: Sequence[Picture] = ()
     prepare: Callable[[], object] = lambda: None
 
     @property
@@ -148,6 +151,9 @@ def settings(study: Study, argv: list[str] | None) -> argparse.Namespace:
     options.add_argument("--epochs", type=_options.whole(1), metavar="N", help="at most (default: see --list)")
     out = Path("runs", study.name, "experiments")
     options.add_argument("--out", type=Path, default=out, metavar="FOLDER", help=f"for all runs (default: {out})")
+    options.add_argument("--report", action="store_true", help="only report what is in --out")
+    into = "for the report, of which only what stands between its marks is replaced (default: report.md in --out)"
+    options.add_argument("--into", type=Path, metavar="FILE", help=into)
     return options.parse_args(argv)
 
 
@@ -180,10 +186,21 @@ def outcomes(waiting: Sequence[Trial], jobs: int | None) -> Generator[Outcome, N
             bar.update(shown, advance=minutes, description=f"{count} of {len(waiting)} runs")
 
 
-def run(study: Study, args: argparse.Namespace) -> int:
-    for package in NEEDED:
-        if find_spec(package) is None:
-            raise _console.RunFailed(f"experiments need {package}: pip install 'pyrnn[experiments]'")
+def report(study: Study, args: argparse.Namespace) -> None:
+    runs: dict[str, Runs] = {}
+    for trial in trials(study, args):
+        name, rows = trial.experiment.name, [trial.rows()] if trial.done else []
+        found = [*runs[name].finished, *rows] if name in runs else rows
+        runs[name] = Runs(name, trial.experiment.command, args.seeds, trial.epochs, found)
+    if not any(each.finished for each in runs.values()):
+        raise _console.RunFailed(f"there is nothing to report: no run in {args.out} is finished")
+    file = args.into or args.out / "report.md"
+    pictures = [each for each in study.pictures if set(each.experiments) <= set(runs)]
+    _experiments_report.write(study.name, study.task, list(runs.values()), study.measures, pictures, file)
+    print(f"the report is in {file}")
+
+
+def run_all(study: Study, args: argparse.Namespace) -> None:
     study.prepare()
     every = trials(study, args)
     waiting = [trial for trial in every if trial.done is None]
@@ -197,6 +214,15 @@ def run(study: Study, args: argparse.Namespace) -> int:
             print(f"{trial.experiment.name}, seed {trial.seed}: {outcome.line}", file=stream, flush=True)
     if failures:
         raise _console.RunFailed(f"{failures} of {len(every)} runs failed; the same command tries them again")
+
+
+def run(study: Study, args: argparse.Namespace) -> int:
+    for package in NEEDED["report" if args.report else "runs"]:
+        if find_spec(package) is None:
+            raise _console.RunFailed(f"experiments need {package}: pip install 'pyrnn[experiments]'")
+    if not args.report:
+        run_all(study, args)
+    report(study, args)
     return 0
 
 

@@ -2,6 +2,22 @@
 
 from .. import _experiments
 from .._experiments import Experiment, Study
+from .._experiments_report import Measure, Picture, Row, first
+
+MARKS = (0.5, 0.9, 0.99)
+
+
+def _exact(share: float, column: str) -> Measure:
+    title = {"epoch": "epochs", "cpu_seconds": "seconds"}[column]
+    return Measure(f"{title} to {share:.0%}", first(lambda row: row["exact"] >= share, column))
+
+
+def _picture(name: str, caption: str, *experiments: str, x: str = "epoch") -> Picture:
+    def exact(row: Row) -> float:
+        return row["exact"]
+
+    return Picture(name, caption, experiments, x, {"exact match": exact}, "exact match", goal=0.99)
+
 
 STUDY = Study(
     f"{__package__}.train",
@@ -17,6 +33,41 @@ STUDY = Study(
         Experiment("5-digits-h300-fast", "--recipe fast --digits 5 --hidden 300 --epochs 8", 2.7),
         Experiment("3-digits-100-epochs", "--recipe keras --epochs 100 --target 0", 4.0),
         Experiment("5-digits-h300", "--recipe keras --digits 5 --hidden 300 --epochs 25", 7.5),
+    ],
+    measures=[
+        *(_exact(share, "epoch") for share in MARKS),
+        *(_exact(share, "cpu_seconds") for share in MARKS),
+        Measure("exact at the end", lambda rows: rows[-1]["exact"], ".3f"),
+        Measure("best exact", lambda rows: max(row["exact"] for row in rows), ".3f"),
+        Measure("per character at the end", lambda rows: rows[-1]["per_character"], ".3f"),
+    ],
+    pictures=[
+        _picture(
+            "size",
+            "More units, and two layers: exact match by epochs, a line for each seed.",
+            "3-digits",
+            "3-digits-h300",
+            "3-digits-2-layers",
+        ),
+        _picture(
+            "five-digits", "Five digits: exact match by epochs.", "5-digits", "5-digits-h300", "5-digits-h300-fast"
+        ),
+        _picture(
+            "cells",
+            "Other cells, and questions read forwards: exact match by epochs.",
+            "3-digits",
+            "3-digits-gru",
+            "3-digits-rnn",
+            "3-digits-plain",
+        ),
+        _picture(
+            "recipes",
+            "The tutorial's recipe and this task's own: exact match by seconds of a core.",
+            "3-digits",
+            "3-digits-fast",
+            x="cpu_seconds",
+        ),
+        _picture("100-epochs", "A hundred epochs without a stop: exact match by epochs.", "3-digits-100-epochs"),
     ],
 )
 

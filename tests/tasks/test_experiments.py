@@ -73,7 +73,7 @@ def test_bad_settings_are_refused_in_one_sentence(arguments, message, capsys):
 
 
 def test_what_is_missing_is_named(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(_experiments, "NEEDED", ("joblib", "no_such_package"))
+    monkeypatch.setattr(_experiments, "NEEDED", {"runs": ("joblib", "no_such_package")})
     assert _experiments.main(STUDY, ["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (
         "addition experiments: experiments need no_such_package: pip install 'pyrnn[experiments]'\n"
@@ -88,9 +88,11 @@ def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys):
     assert _experiments.main(STUDY, command) == 0
     out, err = capsys.readouterr()
     assert err == "", "no bar in a pipe"
-    assert [line.split(": ")[0] for line in out.splitlines()] == [
+    *runs, last = out.splitlines()
+    assert [line.split(": ")[0] for line in runs] == [
         f"{name}, seed {seed}" for seed in (0, 1) for name in ("lstm", "gru")
     ], "seed by seed"
+    assert last == f"the report is in {tmp_path / 'report.md'}"
     losses = set()
     for name, cell in (("lstm", "lstm"), ("gru", "gru")):
         for seed in (0, 1):
@@ -105,7 +107,7 @@ def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys):
     (tmp_path / "gru" / "seed1" / "done.json").unlink()
     assert _experiments.main(STUDY, command) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("gru, seed 1: ") and out.count("\n") == 1
+    assert out.startswith("gru, seed 1: ") and out.count("\n") == 2
     assert err == "3 of 4 runs are there already\n"
 
 
