@@ -35,6 +35,7 @@ class Run(Callback):
         self.model_file = self.folder / "model.safetensors"
         self.rows: list[dict[str, float]] = []
         self.points: list[dict[str, float]] = []
+        self._written = 0  # of them
         self.seconds = self.cpu_seconds = 0.0  # of training: neither validation nor samples
         self._start: tuple[float, float] | None = None
         isa, threads = pyrnn.cpu_info()["isa"], pyrnn.get_num_threads()
@@ -76,12 +77,16 @@ class Run(Callback):
         refuse_divergence(self._epoch, means["loss"], norm)
         times = {"epoch": self._epoch, "batch": done, "seconds": round(self._now(), 3)}
         rate = self.model.optimizer.learning_rate
-        self._append("steps.jsonl", self.points, {**times, **means, "learning_rate": rate, "gradient_norm": norm})
+        self.points.append({**times, **means, "learning_rate": rate, "gradient_norm": norm})
 
-    def _append(self, name: str, rows: list[dict[str, float]], row: dict[str, float]) -> None:
-        rows.append(row)
+    def _append(self, name: str, rows: list[dict[str, float]]) -> None:
         with open(self.folder / name, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def _write_points(self) -> None:
+        """Those since the last time; not one by one, as opening a file takes longer than all else about them."""
+        self._append("steps.jsonl", self.points[self._written :])
+        self._written = len(self.points)
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._stop_clock()
@@ -100,7 +105,9 @@ class Run(Callback):
         self._stop_clock()
         refuse_divergence(epoch + 1, values["loss"])
         clocks = {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3)}
-        self._append("metrics.jsonl", self.rows, {"epoch": epoch + 1, **clocks, **values})
+        self.rows.append({"epoch": epoch + 1, **clocks, **values})
+        self._append("metrics.jsonl", self.rows[-1:])
+        self._write_points()
         if keep:
             self.model.save(self.model_file)
 
@@ -114,6 +121,7 @@ class Run(Callback):
     def stopped(self) -> int:
         """Keep what was learnt until Ctrl-C, say so, and give the exit code."""
         self.model.save(self.model_file)
+        self._write_points()
         self.draw()
         print(f"stopped in epoch {len(self.rows) + 1}; what was learnt is in {self.model_file}", file=sys.stderr)
         return 130
