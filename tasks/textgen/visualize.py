@@ -11,6 +11,8 @@ a line or a quotation ends. The page is one file that asks no network for anythi
 import argparse
 from pathlib import Path
 
+from pyrnn.text import Vocabulary
+
 from .. import _console, _options
 from .generate import known
 from .page import write_page
@@ -74,13 +76,16 @@ def excerpt(args: argparse.Namespace, found: Trained) -> tuple[str, int, str]:
 
 def visualize(args: argparse.Namespace) -> int:
     found = trained(args.model)
+    vocabulary = found.vocabulary
+    if not isinstance(vocabulary, Vocabulary):
+        raise _console.RunFailed(f"{args.model} cannot be shown: its network reads words, the page shows characters")
     text, first, about = excerpt(args, found)
     path = args.out or args.model / "units.html"
     try:
-        size = write_page(found.model, found.vocabulary, text, path, first, about)
+        size = write_page(found.model, vocabulary, text, path, first, about)
     except ValueError as error:
         raise _console.RunFailed(f"{args.model} cannot be shown: {error}") from error
-    print(f"{len(text) - first:,} characters in {path}, {size / 1e6:.1f} MB; open it in a browser")
+    print(f"characters shown: {len(text) - first:,}, in {path} of {size / 1e6:.1f} MB; open it in a browser")
     return 0
 
 

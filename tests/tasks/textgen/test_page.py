@@ -1,4 +1,4 @@
-"""The page's colours: the text must be legible on every shade of both themes."""
+"""The page's colours, on all of which the text must be legible in both themes, and what it refuses."""
 
 import re
 from pathlib import Path
@@ -56,3 +56,8 @@ def test_the_text_is_legible_on_every_shade(theme):
     for name in "ink", "muted":
         for ground in "paper", "card", "wash":
             assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+
+
+def test_values_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="must be finite, got NaN or infinity"):
+        page.quantized(np.array([[0.0], [np.nan]]))

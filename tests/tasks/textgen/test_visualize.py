@@ -140,11 +140,6 @@ def test_a_value_is_off_by_no_more_than_a_510th_of_its_units_range(rng):
     assert (error <= np.ptp(steps, axis=0) * (1 / 510 + 1e-5)).all()
 
 
-def test_values_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="must be finite, got NaN or infinity"):
-        quantized(np.array([[0.0], [np.nan]]))
-
-
 # -- page -----------------------------------------------------------------------
 
 
@@ -355,7 +350,7 @@ def test_the_default_is_the_held_out_text_of_the_networks_own_corpus(learnt, cap
     start = int(len(TEXT) * 0.9)
     assert text == TEXT.lower()[start : start + 30]
     assert data["lead"] == start and data["about"] == f"book.txt, characters {start} to {start + 29}"
-    assert "30 characters in" in capsys.readouterr().out
+    assert "characters shown: 30, in" in capsys.readouterr().out
 
 
 def test_a_text_or_a_part_of_a_corpus_is_shown(learnt, tmp_path):
@@ -381,6 +376,11 @@ def test_what_cannot_be_shown_is_one_line(learnt, arguments, message, capsys):
     assert visualize.main(["--model", str(learnt / "run"), *arguments]) == 1
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
+
+
+def test_a_network_of_words_is_refused(run, capsys):
+    assert visualize.main(["--model", str(run("--level", "word"))]) == 1
+    assert "its network reads words, the page shows characters\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
