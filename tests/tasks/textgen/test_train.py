@@ -321,5 +321,5 @@ def test_more_streams_than_characters_are_refused(tmp_path, capsys):
 @pytest.mark.skipif("PYRNN_DATA_DIR" not in os.environ, reason="needs the real corpus")
 def test_an_epoch_of_streams_on_the_real_corpus(tmp_path):
     out = tmp_path / "out"
-    assert textgen.main(["--epochs", "1", "--quiet", "--out", str(out)]) == 0
-    assert rows_of(out)[0]["val_bpc"] < 2.5
+    assert textgen.main(["--hidden", "32", "--epochs", "1", "--quiet", "--out", str(out)]) == 0
+    assert rows_of(out)[0]["val_bpc"] < 2.8
