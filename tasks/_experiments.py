@@ -41,7 +41,7 @@ class Study:
 
     module: str
     experiments: Sequence[Experiment]
-    measures: Sequence[Measure] = ()
+    tables: Sequence[Sequence[Measure]] = ()
     pictures: Sequence[Picture] = ()
     prepare: Callable[[], object] = lambda: None
 
@@ -196,7 +196,7 @@ def report(study: Study, args: argparse.Namespace) -> None:
         raise _console.RunFailed(f"there is nothing to report: no run in {args.out} is finished")
     file = args.into or args.out / "report.md"
     pictures = [each for each in study.pictures if set(each.experiments) <= set(runs)]
-    _experiments_report.write(study.name, study.task, list(runs.values()), study.measures, pictures, file)
+    _experiments_report.write(study.name, study.task, list(runs.values()), study.tables, pictures, file)
     print(f"the report is in {file}")
 
 

@@ -72,18 +72,18 @@ def spread(values: Sequence[float | None], form: str) -> str:
     """The median and, where they differ, the least and the most; a run that never came so far counts as later than all.
 
     >>> spread([22.0, 20.0, 31.0], ".0f"), spread([3.0, 3.0], ".1f"), spread([None, 20.0, 31.0], ".0f"), spread([None], "")
-    ('22 (20 to 31)', '3.0', '31 (20 to never)', 'never')
+    ('22 (20–31)', '3.0', '31 (20–never)', 'never')
     """
     ordered = sorted(math.inf if value is None else value for value in values)
     low, middle, high = (
         "never" if value == math.inf else f"{value:{form}}"
         for value in (ordered[0], statistics.median(ordered), ordered[-1])
     )
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Of Markdown, the columns behind the first to the right.
+def table(head: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Of Markdown, the columns behind the first `left` to the right.
 
     >>> print(table(["a", "b"], [["c", "1"]]))
     | a | b |
@@ -91,7 +91,7 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     | c | 1 |
     """
     lines = [head, *body]
-    rule = "|".join(["", "---", *["---:"] * (len(head) - 1), ""])
+    rule = "|".join(["", *["---"] * left, *["---:"] * (len(head) - left), ""])
     shown = ["| " + " | ".join(cells) + " |" for cells in lines]
     return "\n".join([shown[0], rule, *shown[1:]])
 
@@ -151,7 +151,12 @@ def for_any_page(axes: "Axes") -> None:
 
 
 def write(
-    study: str, task: str, runs: Sequence[Runs], measures: Sequence[Measure], pictures: Sequence[Picture], file: Path
+    study: str,
+    task: str,
+    runs: Sequence[Runs],
+    tables: Sequence[Sequence[Measure]],
+    pictures: Sequence[Picture],
+    file: Path,
 ) -> None:
     """Between the marks of `file`, which is made where it is missing; pictures go to a folder beside it.
 
@@ -164,7 +169,7 @@ def write(
     if not (found and closed):
         raise _console.RunFailed(f"--into {file} has no lines {begin} and {end}, between which the report would stand")
     by_name = {each.name: each for each in runs}
-    parts = [_what_was_run(task, runs), measured(runs, measures)]
+    parts = [_what_was_run(task, runs), *(measured(runs, measures) for measures in tables)]
     for picture in pictures:
         if any(by_name[name].finished for name in picture.experiments):
             path = file.parent / "pictures" / f"{study}-{picture.name}.png"
@@ -186,4 +191,4 @@ def _what_was_run(task: str, runs: Sequence[Runs]) -> str:
         f"{done} of {wanted} runs. Medians over the seeds, in brackets the least and the most. "
         "Seconds are those that one core spent on training alone."
     )
-    return f"{note}\n\n{table(head, body)}"
+    return f"{note}\n\n{table(head, body, left=2)}"

@@ -18,8 +18,11 @@ STUDY = Study(
     "tasks.addition.train",
     [Experiment("a", COMMAND, 1), Experiment("b", f"{COMMAND} --cell gru", 1), Experiment("c", COMMAND, 1)],
     [
-        Measure("epochs to 90 %", first(lambda row: row["exact"] >= 0.9, "epoch")),
-        Measure("exact", lambda rows: rows[-1]["exact"], ".2f"),
+        [
+            Measure("epochs to 90 %", first(lambda row: row["exact"] >= 0.9, "epoch")),
+            Measure("exact", lambda rows: rows[-1]["exact"], ".2f"),
+        ],
+        [Measure("seconds to 95 %", first(lambda row: row["exact"] >= 0.95, "cpu_seconds"), ".1f")],
     ],
     [
         Picture("both", "Both of them.", ["a", "b"], "epoch", {"exact": lambda row: row["exact"]}, "exact", goal=0.9),
@@ -57,8 +60,8 @@ def report(out, *more):
 
 
 def test_the_median_counts_a_run_that_never_came_so_far_as_late():
-    assert spread([1.0, None, None], ".0f") == "never (1 to never)"
-    assert spread([1.0, 2.0], ".1f") == "1.5 (1.0 to 2.0)"
+    assert spread([1.0, None, None], ".0f") == "never (1–never)"
+    assert spread([1.0, 2.0], ".1f") == "1.5 (1.0–2.0)"
 
 
 def test_tables_have_medians_and_ranges_of_what_is_finished(out, capsys):
@@ -67,7 +70,8 @@ def test_tables_have_medians_and_ranges_of_what_is_finished(out, capsys):
     assert capsys.readouterr().out == f"the report is in {out / 'report.md'}\n"
     lines = text.splitlines()
     assert "4 of 9 runs." in text
-    assert "| a | 3 | 3 (2 to never) | 0.90 (0.40 to 0.95) |" in lines
+    assert "| a | 3 | 3 (2–never) | 0.90 (0.40–0.95) |" in lines
+    assert "| a | 3 | never (6.0–never) |" in lines
     assert "| b | 1 | 1 | 0.93 |" in lines
     assert f"| a | `{COMMAND}` | 4 | 2 |" in lines
     assert f"| c | `{COMMAND}` | 4 | no run yet |" in lines
@@ -131,8 +135,9 @@ def test_the_tasks_measures_and_pictures_fit_their_rows(study, tmp_path):
     assert _experiments.main(study, ["--report", "--out", str(tmp_path), "--seeds", "1"]) == 0
     text = (tmp_path / "report.md").read_text()
     assert len(re.findall(r"!\[.*?\]\(pictures/", text)) == len(study.pictures)
-    shown = {
-        "addition": "2 | 2 | never | 3 | 3 | never | 0.900 |",
-        "textgen": "2 | 2 | never | 3 | 3 | never | 2.100 |",
+    assert text.count(" | 1 | 2 | 2 | never | 3 | 3 | never |") == len(names)
+    ends = {
+        "addition": "0.9000 | 0.9000 | 0.5000 | 0.5000 | never |",
+        "textgen": "2.100 | 2 | 0.5000 | 2.100 | 2.885 |",
     }
-    assert text.count(shown[study.name]) == len(names)
+    assert text.count(f" | 1 | 2 | {ends[study.name]}") == len(names)
