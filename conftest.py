@@ -2,11 +2,15 @@
 
 import os
 import tempfile
+from importlib.util import find_spec
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 collect_ignore = ["tests/goldens"]  # a script that needs Keras and PyTorch
+collect_ignore += [
+    f"pyrnn/interop/{module}.py" for module, library in (("keras", "h5py"), ("onnx", "onnx")) if not find_spec(library)
+]
 
 
 def enter(namespace: dict[str, object]) -> None:

@@ -368,6 +368,17 @@ class Sequential(Predicting):
         refuse_unknown("load_weights", Sequential.load_weights, unsupported)
         load_weights(self, filepath)
 
+    def export(self, filepath: str | os.PathLike[str], **options: bool) -> None:
+        """Write the model for other programs: an ONNX graph where the name ends in ".onnx", as `pyrnn.interop.onnx.save` says.
+
+        Raises what that raises, and ValueError for another name.
+        """
+        from .interop import onnx
+
+        if not os.fspath(filepath).endswith(".onnx"):
+            raise ValueError(f"export: filepath must end in '.onnx', got {os.fspath(filepath)!r}")
+        onnx.save(self, filepath, **options)
+
 
 def _scalar_or_list(values: list[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else values
