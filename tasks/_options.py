@@ -63,6 +63,28 @@ def character(text: str) -> str:
     return text
 
 
+def given(options: argparse.ArgumentParser, argv: list[str] | None) -> set[str]:
+    """The names of the options that are on the command line: argparse leaves to the others what a namespace has."""
+    unset = object()
+    blank = argparse.Namespace(**dict.fromkeys(vars(options.parse_args([])), unset))
+    return {name for name, value in vars(options.parse_args(argv, blank)).items() if value is not unset}
+
+
+def add_resume(options: argparse.ArgumentParser) -> None:
+    """--resume, which is no setting: a namespace has it only where it was given."""
+    help = "the folder of a run that was stopped, to go on with it; all but --quiet stands in there"
+    options.add_argument("--resume", type=Path, default=argparse.SUPPRESS, metavar="FOLDER", help=help)
+
+
+def parse(options: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """The settings; with --resume all other options but --quiet end the process as argparse does."""
+    args = options.parse_args(argv)
+    if "resume" in args:
+        for name in sorted(given(options, argv) - {"resume", "quiet"}):
+            options.error(f"argument --{name}: --resume takes it from the run")
+    return args
+
+
 def recipe_named(argv: list[str] | None, known: Collection[str], default: str) -> str:
     """The --recipe on the command line, whose defaults are the other options'; what is wrong, argparse says later."""
     first = argparse.ArgumentParser(add_help=False)

@@ -5,17 +5,21 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 
 import pyrnn
-from pyrnn.callbacks import Callback
+from pyrnn.callbacks import BackupAndRestore, Callback
 
 from . import _curves, _samples
 from ._console import RunFailed
 
+CHECKPOINT = Path("checkpoint", "latest.safetensors")  # in the folder, from epoch to epoch until the run has ended
+FILES = ("metrics.jsonl", "steps.jsonl", "samples.md", "model.safetensors")  # that grow or change from epoch to epoch
 POINTS = 30  # of an epoch, in steps.jsonl and curves.png
 
 
@@ -40,21 +44,58 @@ class Run(Callback):
         self._start: tuple[float, float] | None = None
         isa, threads = pyrnn.cpu_info()["isa"], pyrnn.get_num_threads()
         self.engine = f"{isa}, {threads} thread{'s' if threads > 1 else ''}"
+        arguments = {name: value for name, value in vars(settings).items() if name != "resume"}
         config = {
-            "arguments": {name: value if name != "out" else str(value) for name, value in vars(settings).items()},
+            "arguments": {**arguments, "out": str(settings.out)},
             "versions": {"pyrnn": pyrnn.__version__, "numpy": np.__version__, "python": platform.python_version()},
             "isa": isa,
             "threads": threads,
             **facts,
         }
+        self._checkpoint = self.folder / CHECKPOINT
+        self._backup = BackupAndRestore(self._checkpoint.parent)
+        if "resume" in settings:
+            self._check_resumed(facts)
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._checkpoint.unlink(missing_ok=True)
             (self.folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             for name in "metrics.jsonl", "steps.jsonl":
                 (self.folder / name).write_text("", encoding="utf-8")
             (self.folder / "samples.md").unlink(missing_ok=True)
         except OSError as error:
             raise RunFailed(f"--out {self.folder} cannot be written: {error.strerror}") from error
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """For `fit`: this one, and what lets a stopped run go on after its last epoch."""
+        return [self, self._backup]
+
+    def _check_resumed(self, facts: dict[str, Any]) -> None:
+        """Raises RunFailed where the run cannot go on as what it was; the folder is left alone."""
+        there = _config(self.folder)
+        for name, fact in json.loads(json.dumps(facts)).items():
+            if there.get(name) != fact:
+                raise RunFailed(f"--resume {self.folder}: the {name} is not that of the run")
+        try:
+            pyrnn.saving.load_checkpoint(self.model, self._checkpoint)
+        except ValueError as error:
+            raise RunFailed(f"--resume {self.folder}: {error}") from error
+
+    def get_state(self) -> dict[str, Any]:
+        """With the files as they are, since a run may write more of them, and another model, before it is stopped."""
+        found = [name for name in FILES if (self.folder / name).exists()]
+        files = {name: np.fromfile(self.folder / name, np.uint8) for name in found}
+        return {"files": files, "seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
+        for name, content in state["files"].items():
+            content.tofile(self.folder / name)
+        metrics, steps = ((self.folder / name).read_text(encoding="utf-8") for name in ("metrics.jsonl", "steps.jsonl"))
+        self.rows, self.points = ([json.loads(line) for line in text.splitlines()] for text in (metrics, steps))
+        self._written = len(self.points)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if not self.settings.quiet:
@@ -123,7 +164,8 @@ class Run(Callback):
         self.model.save(self.model_file)
         self._write_points()
         self.draw()
-        print(f"stopped in epoch {len(self.rows) + 1}; what was learnt is in {self.model_file}", file=sys.stderr)
+        then = f"; --resume {self.folder} goes on after epoch {len(self.rows)}" if self._checkpoint.exists() else ""
+        print(f"stopped in epoch {len(self.rows) + 1}; what was learnt is in {self.model_file}{then}", file=sys.stderr)
         return 130
 
     def draw(self) -> None:
@@ -134,6 +176,31 @@ class Run(Callback):
         if figure is not None:
             _curves.draw_curves(figure, shown, self.rows)
             figure.savefig(self.folder / "curves.png", dpi=120)
+
+
+def resumed(
+    args: argparse.Namespace, recipes: Collection[str], settings: Callable[[list[str]], argparse.Namespace]
+) -> argparse.Namespace:
+    """The settings; with --resume those of the run in its folder, but for `quiet`. Raises RunFailed where none can go on."""
+    if "resume" not in args:
+        return args
+    found = _config(args.resume).get("arguments")
+    arguments: dict[str, Any] = found if isinstance(found, dict) else {}
+    recipe = arguments.get("recipe")
+    if recipe is None or recipe not in recipes or arguments.keys() != vars(settings(["--recipe", recipe])).keys():
+        raise RunFailed(f"--resume {args.resume}: its config.json is not that of a run of this task")
+    if not (args.resume / CHECKPOINT).exists():
+        raise RunFailed(f"--resume {args.resume}: the run has ended, or was stopped before its first epoch had")
+    here = {"out": args.resume, "resume": args.resume, "quiet": args.quiet}
+    return argparse.Namespace(**{**arguments, **here})
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFailed(f"--resume {folder}: its config.json cannot be read: {error}") from error
+    return config if isinstance(config, dict) else {}
 
 
 def refuse_divergence(epoch: int, loss: float, norm: float = 0.0) -> None:

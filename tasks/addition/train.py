@@ -9,6 +9,7 @@ character of the answer. Both have LSTMs, or with `--cell` GRUs or simple RNNs.
     python -m tasks.addition --ask 535+61 999+1
     python -m tasks.addition --recipe keras
     python -m tasks.addition --digits 5
+    python -m tasks.addition --resume runs/addition
 
 Letters: N questions; ids are places in sums.SYMBOLS.
 """
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,7 @@ import pyrnn
 from pyrnn import layers, optimizers, schedules
 
 from .. import _console, _options
-from .._run import Run
+from .._run import Run, resumed
 from .._samples import table
 from . import sums
 from .carries import Table
@@ -122,7 +124,8 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     asking.add_argument("--ask", nargs="+", metavar="SUM", default=argparse.SUPPRESS, help=asked)
     model = "that is asked (default: model.safetensors in --out), beside its config.json"
     asking.add_argument("--model", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=model)
-    args, given = options.parse_args(argv), _given(options, argv)
+    _options.add_resume(options)
+    args, given = _options.parse(options, argv), _options.given(options, argv)
     if args.model is not None and args.ask is None:
         options.error("argument --model: is for --ask only")
     if args.ask is not None:
@@ -145,13 +148,6 @@ def _by_size(args: argparse.Namespace, given: set[str]) -> dict[str, int | float
     hidden = args.hidden if "hidden" in given else min(64 + 32 * more, 256)
     rate = round(0.02 * math.sqrt(64 / hidden), 4)
     return {"samples": samples, "hidden": hidden, "epochs": epochs, "lr": rate, "threads": int(hidden <= ALONE)}
-
-
-def _given(options: argparse.ArgumentParser, argv: list[str] | None) -> set[str]:
-    """The names of the options that are on the command line: argparse leaves to the others what a namespace has."""
-    unset = object()
-    blank = argparse.Namespace(**dict.fromkeys(vars(options.parse_args([])), unset))
-    return {name for name, value in vars(options.parse_args(argv, blank)).items() if value is not unset}
 
 
 # -- answers ------------------------------------------------------------------
@@ -224,6 +220,13 @@ class Exam(Run):
         self.x, self.y = layout.encode(*pairs)
         self.guesses = np.zeros_like(self.y)
 
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "random": self.rng.bit_generator.state, "guesses": self.guesses}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.rng.bit_generator.state, self.guesses = state["random"], state["guesses"]
+
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         return np.equal(self.guesses, self.y)
@@ -265,6 +268,7 @@ def describe(optimizer: optimizers.Optimizer) -> dict[str, object]:
 
 
 def train(args: argparse.Namespace) -> int:
+    args = resumed(args, RECIPES, settings)
     pyrnn.set_num_threads(args.threads)
     pyrnn.utils.set_random_seed(args.seed)
     rng = np.random.default_rng(args.seed)
@@ -288,7 +292,7 @@ def train(args: argparse.Namespace) -> int:
             batch_size=args.batch,
             epochs=args.epochs,
             validation_data=(exam.x, exam.y),
-            callbacks=[exam],
+            callbacks=exam.callbacks,
             verbose=0 if args.quiet else "auto",
         )
     except KeyboardInterrupt:

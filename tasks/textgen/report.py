@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,13 @@ class Writer(Run):
         self.per_character = (len(ids) - held_out) / text.characters(held_out) if args.holdout else 1.0  # ids
         self.way = RECIPES[args.recipe].way
         self.rng = np.random.default_rng(args.seed)
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "random": self.rng.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.rng.bit_generator.state = state["random"]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._stop_clock()

@@ -6,6 +6,7 @@ state on; `--recipe sentences` reads each sentence from a zero state; `--recipe 
 
     python -m tasks.textgen
     python -m tasks.textgen --corpus mybook.txt --hidden 256 --layers 2 --lr 0.003
+    python -m tasks.textgen --resume runs/textgen
 
 Letters: L characters of text, N windows, V symbols.
 """
@@ -17,6 +18,7 @@ import sys
 import pyrnn
 
 from .. import _console, _options
+from .._run import resumed
 from . import corpus
 from .recipes import DEFAULT, RECIPES, share
 from .report import Writer
@@ -61,7 +63,8 @@ def settings(argv: list[str] | None) -> argparse.Namespace:
     samples.add_argument(
         "--length", type=_options.whole(1), default=400, metavar="N", help="characters, or words, to write"
     )
-    args = options.parse_args(argv)
+    _options.add_resume(options)
+    args = _options.parse(options, argv)
     if args.level == "word":
         args.words = args.words or WORDS
     elif args.words is not None:
@@ -113,6 +116,7 @@ def warn_if_short(ids: Ids, vocabulary: Symbols) -> None:
 
 
 def train(args: argparse.Namespace) -> int:
+    args = resumed(args, RECIPES, settings)
     pyrnn.set_num_threads(args.threads)
     pyrnn.utils.set_random_seed(args.seed)
     source = read(args.corpus)
@@ -129,7 +133,7 @@ def train(args: argparse.Namespace) -> int:
             **data,
             batch_size=args.batch,
             epochs=args.epochs,
-            callbacks=[writer],
+            callbacks=writer.callbacks,
             verbose=0 if args.quiet else "auto",
         )
     except KeyboardInterrupt:
