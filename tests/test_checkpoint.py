@@ -266,6 +266,48 @@ def test_callbacks_and_datasets_of_the_users_have_states(tmp_path):
         del CASES["growing"]
 
 
+@pytest.mark.parametrize("hook", ["on_test_begin", "on_epoch_end", "on_train_end"])
+def test_an_end_that_was_decided_stays_decided(hook, tmp_path):
+    """Training that a callback ended within an epoch, killed in what comes after the last batch."""
+
+    class End(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = self.model.optimizer.iterations == 7
+
+    class Kill(callbacks.Callback):
+        def kill(self, *arguments):
+            if self.model.optimizer.iterations == 7:
+                raise Stop
+
+    case, killer = "shuffle, dropout, clipping", Kill()
+    setattr(killer, hook, killer.kill)
+    whole = train(case, tmp_path / "whole", seed=1, more=[End()])
+    assert whole[1] == [0, 1]
+    assert train(case, tmp_path / "run", seed=1, more=[End(), killer]) is None
+    assert_same(train(case, tmp_path / "run", seed=2, more=[End()]), whole)
+
+
+def test_what_callbacks_draw(tmp_path):
+    """From pyrnn's stream, at the beginning in every process, and later."""
+
+    class Draw(callbacks.Callback):
+        def draw(self):
+            layer = layers.Dense(1)
+            layer.build((None, 1))
+            return float(layer.get_weights()[0][0, 0])
+
+        def on_train_begin(self, logs=None):
+            self.draw()
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["drawn"] = self.draw()
+
+    case = "stateful"
+    whole = train(case, tmp_path / "whole", seed=1, more=[Draw()])
+    assert train(case, tmp_path / "run", seed=1, stop=3, more=[Draw()]) is None
+    assert_same(train(case, tmp_path / "run", seed=2, more=[Draw()]), whole)
+
+
 def test_a_state_that_has_no_place_in_a_file(tmp_path):
     class Odd(callbacks.Callback):
         def get_state(self):
