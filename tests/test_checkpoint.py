@@ -267,7 +267,8 @@ def test_callbacks_and_datasets_of_the_users_have_states(tmp_path):
 
 
 @pytest.mark.parametrize("hook", ["on_test_begin", "on_epoch_end", "on_train_end"])
-def test_an_end_that_was_decided_stays_decided(hook, tmp_path):
+@pytest.mark.parametrize("save_freq", [1, "epoch"])
+def test_an_end_that_was_decided_stays_decided(save_freq, hook, tmp_path):
     """Training that a callback ended within an epoch, killed in what comes after the last batch."""
 
     class End(callbacks.Callback):
@@ -283,8 +284,8 @@ def test_an_end_that_was_decided_stays_decided(hook, tmp_path):
     setattr(killer, hook, killer.kill)
     whole = train(case, tmp_path / "whole", seed=1, more=[End()])
     assert whole[1] == [0, 1]
-    assert train(case, tmp_path / "run", seed=1, more=[End(), killer]) is None
-    assert_same(train(case, tmp_path / "run", seed=2, more=[End()]), whole)
+    assert train(case, tmp_path / "run", seed=1, save_freq=save_freq, more=[End(), killer]) is None
+    assert_same(train(case, tmp_path / "run", seed=2, save_freq=save_freq, more=[End()]), whole)
 
 
 def test_what_callbacks_draw(tmp_path):
