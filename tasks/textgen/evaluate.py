@@ -57,16 +57,18 @@ def first_judged(args: argparse.Namespace, found: Trained, text: Text) -> int:
 
 
 def table(found: Trained, text: Text, first: int) -> Iterator[str]:
-    """Lines as soon as they are there. Of words, perplexity is that of what stands between white space, with its signs."""
+    """Lines as soon as they are there. Of words, perplexity is that of what stands between white space, with its signs.
+
+    There an unknown word is a word like others; to bits per character the letters that it must be spelt with are added.
+    """
     ids, count = text.ids[first:], len(text.ids) - first
     of_words = isinstance(found.vocabulary, Words)
-    per_character = count / text.characters(first)
     per_word = count / max(1, words(ids, found.vocabulary)) if of_words else 1.0
     kind = "perplexity of words" if of_words else "perplexity"
     yield f"{'':24}{'bits per character':>20}{kind:>22}{'accuracy':>10}"
 
     def line(name: str, scores: Scores) -> str:
-        return f"{name:24}{scores.bits * per_character:20.4f}{scores.perplexity(per_word):22.3f}{scores.accuracy:10.4f}"
+        return f"{name:24}{text.bits_per_character(scores.bits, first):20.4f}{scores.perplexity(per_word):22.3f}{scores.accuracy:10.4f}"
 
     yield line("one pass", one_pass(found.model, text.ids, first))
     yield line(f"windows of {found.window}", by_windows(found.model, ids, found.window))

@@ -8,6 +8,7 @@ import secrets
 import sys
 from pathlib import Path
 
+import pyrnn
 from pyrnn.text import Words, generate
 
 from .. import _console, _options
@@ -69,10 +70,19 @@ def known(found: Trained, name: str, text: str) -> str:
     return text
 
 
+def silence(model: pyrnn.Sequential) -> None:
+    """Never again write symbol 0, the unknown word: of many rare words it is often the likeliest, and tells a reader nothing."""
+    *weights, bias = model.get_weights()
+    bias[0] = -1e30
+    model.set_weights([*weights, bias])
+
+
 def write(args: argparse.Namespace) -> int:
     found = trained(args.model)
     prompt = known(found, "--prompt", found.opening if args.prompt is None else args.prompt)
     stop = None if args.stop is None else known(found, "--stop", args.stop)
+    if isinstance(found.vocabulary, Words):
+        silence(found.model)
     seed = args.seed
     if seed is None:
         seed = secrets.randbelow(2**32)

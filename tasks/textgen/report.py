@@ -50,8 +50,7 @@ class Writer(Run):
             vocabulary={"level": args.level, "lower": args.lower, "symbols": vocabulary.symbols},
             opening=vocabulary.decode(ids[held_out if args.holdout else 0 :][: args.window]),
         )
-        self.ids, self.vocabulary, self.held_out = ids, vocabulary, held_out
-        self.per_character = (len(ids) - held_out) / text.characters(held_out) if args.holdout else 1.0  # ids
+        self.text, self.ids, self.vocabulary, self.held_out = text, ids, vocabulary, held_out
         self.way = RECIPES[args.recipe].way
         self.rng = np.random.default_rng(args.seed)
 
@@ -66,10 +65,10 @@ class Writer(Run):
         self._stop_clock()
         values = dict(logs or {})
         if "val_loss" in values:
-            values["val_window_bpc"] = values["val_loss"] / math.log(2) * self.per_character
+            values["val_window_bpc"] = self._per_character(values["val_loss"] / math.log(2))
         if self.settings.holdout:
             scores = one_pass(self.model, self.ids, self.held_out)
-            values["val_bpc"], values["per_character"] = scores.bits * self.per_character, scores.accuracy
+            values["val_bpc"], values["per_character"] = self._per_character(scores.bits), scores.accuracy
         best = min([row["val_bpc"] for row in self.rows if "val_bpc" in row], default=math.inf)
         better = values.get("val_bpc", -math.inf) < best
         self.record(epoch, values, keep=better or self.way.keep == "last")
@@ -96,7 +95,10 @@ class Writer(Run):
     def _window_bpc(self) -> float:
         """Of the kept model, once: it takes longer than an epoch of streams."""
         kept = pyrnn.load_model(self.model_file)
-        return by_windows(kept, self.ids[self.held_out :], self.settings.window).bits * self.per_character
+        return self._per_character(by_windows(kept, self.ids[self.held_out :], self.settings.window).bits)
+
+    def _per_character(self, bits: float) -> float:
+        return self.text.bits_per_character(bits, self.held_out)
 
     def samples(self) -> tuple[str, list[tuple[float, str]]]:
         """A prompt out of the text, and at each diversity what follows it."""

@@ -1,5 +1,6 @@
 """A corpus as ids: the one place where a text is read, lower-cased and encoded."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,12 +18,27 @@ Symbols = Vocabulary | Words
 
 @dataclass(frozen=True)
 class Text:
-    """A text as ids [L] of characters, or of words, and then `widths` [L], the characters of each as it stands in the text."""
+    """A text as ids [L] of characters, or of words, and then `widths` [L], the characters of each as it stands in the text.
+
+    `letters` are the distinct ones of the text.
+    """
 
     ids: Ids
     vocabulary: Symbols
     sha256: str
     widths: npt.NDArray[np.int64] | None = None
+    letters: int = 0
+
+    def bits_per_character(self, bits: float, first: int) -> float:
+        """Of ids[first:], for which a network needs so many `bits` each, so that characters and words can be compared.
+
+        An unknown word must be spelt besides: its characters and its end, each of them any of the letters.
+        """
+        spelt = 0.0
+        if self.widths is not None:
+            unknown = self.widths[first:][self.ids[first:] == 0]
+            spelt = int((unknown + 1).sum()) * math.log2(self.letters + 1)
+        return (bits * (len(self.ids) - first) + spelt) / self.characters(first)
 
     def characters(self, first: int = 0) -> int:
         """How many of them there are from ids[first] on."""
@@ -77,7 +93,7 @@ def known(source: corpus.Corpus, vocabulary: Symbols, lower: bool, skip: bool) -
         told = f"{np.count_nonzero(strange):,} of {len(strange):,} words and signs are unknown"
         if skip:
             assert text.widths is not None
-            text = Text(text.ids[~strange], vocabulary, own.sha256, text.widths[~strange])
+            text = Text(text.ids[~strange], vocabulary, own.sha256, text.widths[~strange], text.letters)
         return text, told if strange.any() else ""
     told = _unknown_characters(own, vocabulary)
     if not told:
@@ -95,7 +111,7 @@ def _of_words(own: EncodedFile, vocabulary: Words) -> Text:
     """In memory, unlike characters."""
     text = own.vocabulary.decode(own.ids)
     widths = np.array([len(word) for word in Words.split(text)], np.int64)
-    return Text(vocabulary.encode(text), vocabulary, own.sha256, widths)
+    return Text(vocabulary.encode(text), vocabulary, own.sha256, widths, len(own.vocabulary))
 
 
 def _unknown_characters(own: EncodedFile, vocabulary: Vocabulary) -> str:

@@ -1,6 +1,7 @@
 """Runs on words: learnt, judged, and written with."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ def test_bits_are_those_of_the_characters(run, recipe):
     tokens = Words.split(LOWER)
     ids, first = found.vocabulary.encode(LOWER), int(len(tokens) * 0.9)
     total = one_pass(found.model, ids, first).bits * (len(tokens) - first)
+    strange = [word for word in tokens[first:] if word not in found.vocabulary]
+    assert strange
+    total += sum(len(word) + 1 for word in strange) * math.log2(len(set(LOWER)) + 1)
     result = json.loads((out / "result.json").read_text())
     assert result["val_bpc"] == pytest.approx(total / len("".join(tokens[first:])), rel=1e-5)
     assert json.loads((out / "config.json").read_text())["corpus"]["characters"] == len(TEXT)
@@ -43,7 +47,8 @@ def test_it_is_judged_by_characters_and_by_words(run, tmp_path, capsys):
     found, text = trained(out), path.read_text().lower()
     bits = one_pass(found.model, found.vocabulary.encode(text)).bits * 31
     per_character, perplexity, _ = (float(value) for value in line[24:].split())
-    assert per_character == pytest.approx(bits / (len(text) - 3), abs=1e-3)
+    spelt = (len("saw") + 1 + len(",") + 1 + len(".") + 1) * math.log2(len(set(text)) + 1)
+    assert per_character == pytest.approx((bits + spelt) / (len(text) - 3), abs=1e-3)
     assert perplexity == pytest.approx(2 ** (bits / 14), rel=1e-3)
 
     assert evaluate.main(["--model", str(out), "--corpus", str(path), "--skip-unknown"]) == 0
@@ -55,6 +60,7 @@ def test_it_is_judged_by_characters_and_by_words(run, tmp_path, capsys):
 def test_it_writes_words(run, capsys):
     out = run("--level", "word")
     found = trained(out)
+    writing.silence(found.model)
     wanted = "".join(generate(found.model, found.vocabulary, "the owl nowhere", 30, 0.5, seed=1))
     assert writing.main(["--model", str(out), "--prompt", "The owl nowhere", "--length", "30", "--seed", "1"]) == 0
     shown = capsys.readouterr()
@@ -77,6 +83,17 @@ def test_words_are_for_words(capsys):
         train.settings(["--words", "9"])
     assert ended.value.code == 2 and "argument --words: is for --level word" in capsys.readouterr().err
     assert train.settings(["--level", "word"]).words == 5000
+
+
+def test_the_unknown_word_is_not_written(run, capsys):
+    out = run("--level", "word", "--words", "3")
+    found = trained(out)
+    arguments = ["--length", "300", "--temperature", "1.5", "--seed", "1"]
+    written = "".join(generate(found.model, found.vocabulary, "the", 300, 1.5, seed=1))
+    assert written.count("\ufffd") > 10, "most words of the text are unknown"
+    assert writing.main(["--model", str(out), "--prompt", "the", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "\ufffd" not in shown and len(Words.split(shown)) > 100
 
 
 def test_characters_of_a_text():
