@@ -206,6 +206,8 @@ def run_all(study: Study, args: argparse.Namespace) -> None:
     waiting = [trial for trial in every if trial.done is None]
     if len(waiting) < len(every):
         print(f"{len(every) - len(waiting)} of {len(every)} runs are there already", file=sys.stderr)
+    if not waiting:
+        return
     failures = 0
     with closing(outcomes(waiting, args.jobs)) as ended:
         for outcome in ended:

@@ -83,7 +83,7 @@ def test_what_is_missing_is_named(monkeypatch, capsys, tmp_path):
 # -- runs ---------------------------------------------------------------------
 
 
-def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys):
+def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys, monkeypatch):
     command = ["--seeds", "2", "--jobs", "1", "--out", str(tmp_path)]
     assert _experiments.main(STUDY, command) == 0
     out, err = capsys.readouterr()
@@ -109,6 +109,10 @@ def test_runs_leave_their_folders_and_are_not_run_again(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out.startswith("gru, seed 1: ") and out.count("\n") == 2
     assert err == "3 of 4 runs are there already\n"
+
+    monkeypatch.setattr(_experiments, "outcomes", lambda *_: pytest.fail("a worker was started"))
+    assert _experiments.main(STUDY, command) == 0
+    assert capsys.readouterr().err == "4 of 4 runs are there already\n"
 
 
 def test_a_run_of_other_settings_is_run_again(tmp_path, capsys):
