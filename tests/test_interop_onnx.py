@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pyrnn import Input, Seq2Seq, Sequential, layers
+from pyrnn.interop import onnx as interop
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -21,12 +22,15 @@ def with_weights(rng, *parts):
 
 
 class Session:
-    """A graph, and its results by name."""
+    """A graph in onnxruntime, its results by name, and the model that pyrnn loads from it."""
 
-    def __init__(self, model, tmp_path, **options):
+    def __init__(self, model, tmp_path, loads=True, **options):
         path = tmp_path / "m.onnx"
         model.export(path, **options)
-        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        threads = onnxruntime.SessionOptions()
+        threads.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(path, threads, providers=["CPUExecutionProvider"])
+        self.loaded = interop.load(path) if loads else None
         self.inputs = {port.name: port for port in self._session.get_inputs()}
         self.outputs = {port.name: port for port in self._session.get_outputs()}
 
@@ -41,6 +45,13 @@ def assert_close(actual, expected):
 
 def values(rng, N, T, F=3):
     return rng.normal(size=(N, T, F)).astype(np.float32)
+
+
+def assert_same(model, loaded, x, **told):
+    """The same weights, and predictions of the same bits."""
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0, **told), model.predict(x, verbose=0, **told))
 
 
 CELLS = [
@@ -67,6 +78,7 @@ def test_cells(cell, options, return_sequences, use_bias, rng, tmp_path):
     for N, T in SIZES:
         x = values(rng, N, T)
         assert_close(session(x=x)["y"], model.predict(x, verbose=0))
+        assert_same(model, session.loaded, x)
 
 
 @pytest.mark.parametrize("cell", [layers.LSTM, layers.GRU, layers.SimpleRNN])
@@ -87,6 +99,8 @@ def test_both_directions_with_states_and_lengths(cell, merge_mode, return_sequen
         }
         got = session(x=x, lengths=lengths, **state)
         expected, *last = model.predict(x, lengths=lengths, initial_state=[tuple(state.values())], verbose=0)
+        again = session.loaded.predict(x, lengths=lengths, initial_state=[tuple(state.values())], verbose=0)
+        np.testing.assert_array_equal(again, expected)
         real = np.arange(T) < lengths[:, None] if return_sequences else np.ones(N, bool)
         assert_close(got["y"][real], expected[real])
         finals = [f"both.{way}_final_{name}" for way in ("forward", "backward") for name in names]
@@ -130,6 +144,7 @@ def test_go_backwards(return_sequences, rng, tmp_path):
     for N, T in SIZES:
         x = values(rng, N, T)
         assert_close(session(x=x)["y"], model.predict(x, verbose=0))
+        assert_same(model, session.loaded, x)
 
 
 @pytest.mark.parametrize("activation", layers._base.ACTIVATIONS)
@@ -141,7 +156,9 @@ def test_activations(activation, rng, tmp_path):
         layers.Activation(activation),
     )
     x = values(rng, 3, 5)
-    assert_close(Session(model, tmp_path)(x=x)["y"], model.predict(x, verbose=0))
+    session = Session(model, tmp_path)
+    assert_close(session(x=x)["y"], model.predict(x, verbose=0))
+    assert_same(model, session.loaded, x)
 
 
 IDS = [
@@ -166,6 +183,7 @@ def test_ids(index, rng, tmp_path):
     for N, T in SIZES:
         x = rng.integers(0, 9, (N, T))
         assert_close(session(x=x)["y"], model.predict(x, verbose=0))
+        assert_same(model, session.loaded, x)
 
 
 @pytest.mark.parametrize("first", ["masking", "embedding"])
@@ -183,7 +201,7 @@ def test_masked_models_take_lengths(first, rng, tmp_path):
 @pytest.mark.parametrize("lengths", [False, True])
 def test_pooling(pooling, lengths, rng, tmp_path):
     model = with_weights(rng, Input((None, 3)), layers.LSTM(4, return_sequences=True), pooling(), layers.Dense(2))
-    session = Session(model, tmp_path, lengths=lengths)
+    session = Session(model, tmp_path, loads=not lengths, lengths=lengths)
     for N, T in SIZES:
         x = values(rng, N, T)
         told = {"lengths": rng.integers(1, T + 1, N)} if lengths else {}
@@ -204,6 +222,7 @@ def test_encoder_and_decoder_in_a_row(rng, tmp_path):
     assert session.outputs["y"].shape == ["batch", 4, 3]
     x, lengths = values(rng, 3, 6), np.array([6, 2, 4])
     assert_close(session(x=x, lengths=lengths)["y"], model.predict(x, lengths=lengths, verbose=0))
+    assert_same(model, session.loaded, x, lengths=lengths)
 
 
 def test_known_steps_stay_for_flatten_alone(rng, tmp_path):

@@ -2,7 +2,8 @@
 
 - `pyrnn.interop.keras`: `load` reads a whole model's `.keras` or `.h5` file, `to_keras` gives what Keras' `set_weights` takes.
 - `pyrnn.interop.torch`: `from_state_dict` makes a model of PyTorch's weights, `to_state_dict` gives them back.
-- `pyrnn.interop.onnx`: `save` writes a model as a graph of LSTM, GRU, RNN and other nodes, as `Sequential.export` does.
+- `pyrnn.interop.onnx`: `save` writes a model as a graph of LSTM, GRU, RNN and other nodes, as `Sequential.export` does; `load`
+  reads such graphs.
 """
 
 from importlib import import_module

@@ -3,16 +3,21 @@
 import os
 from typing import Any
 
+import numpy as np
+
 from .. import _files
 from .._checks import flag
-from ..layers import Bidirectional, Embedding, Flatten, Masking, OneHot, RecurrentLayer
+from ..layers import Bidirectional, Embedding, Flatten, Input, Masking, OneHot, RecurrentLayer
 from ..models import Sequential
 from ..seq2seq import Seq2Seq
+from ._onnx_read import run
+from ._onnx_values import Array, Known, Misplaced, Refused, Side, Value
 from ._onnx_write import Port, Writer
 
-__all__ = ["save"]
+__all__ = ["load", "save"]
 
 _OPSET, _IR = 17, 8
+_OLDEST = 13
 
 
 def save(
@@ -64,6 +69,127 @@ def save(
     )
     onnx.checker.check_model(proto, full_check=True)
     _files._replace(os.fspath(path), "the graph", proto.SerializeToString())
+
+
+def load(path: str | os.PathLike[str]) -> Sequential:
+    """The model of a graph whose nodes are a chain: those that `save` writes, and the like of other exporters.
+
+    LSTM, GRU and RNN nodes of one or two directions, their outputs, last steps or last states, MatMul or Gemm and Add, Gather
+    and OneHot of ids, activations, LayerNormalization, Flatten, what repeats a vector, and means and maxima over the steps; opset
+    13 or newer, float32. Initial states and sequence_lens may be inputs of the graph: in pyrnn they are arguments of `predict`. Of its outputs the first is the model's. A
+    graph whose x is [time, batch, features] gives a model whose x is, as always, [batch, time, features]. The layers are
+    called by their kinds.
+
+    Raises ImportError where onnx is not installed, FileNotFoundError or another OSError where the file cannot be read, and
+    ValueError where it is damaged, has weights in other files, or has a node, an attribute or a value that pyrnn has not, which it
+    names.
+
+    >>> import tempfile
+    >>> from pyrnn import layers
+    >>> path = os.path.join(tempfile.mkdtemp(), "m.onnx")
+    >>> Sequential([layers.LSTM(8, input_shape=(None, 3)), layers.Dense(2)]).export(path)
+    >>> load(path).output_shape
+    (None, 2)
+    """
+    path = os.fspath(path)
+    with open(path, "rb") as file:  # the system's own words for a file that is missing or not readable
+        content = file.read()
+    onnx = _library()
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = _parsed(onnx, content)
+        try:
+            return _model(onnx, graph, time_first=False)
+        except Misplaced:
+            return _model(onnx, graph, time_first=True)
+    except Refused as error:
+        raise ValueError(f"load: {path} {error}") from error
+    except (DecodeError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"load: {path} is damaged or no graph that can be read: {error}") from error
+
+
+def _parsed(onnx: Any, content: bytes) -> Any:
+    proto = onnx.load_model_from_string(content)
+    versions = {opset.domain: opset.version for opset in proto.opset_import}
+    if versions.get("", versions.get("ai.onnx", 0)) < _OLDEST:
+        raise Refused(f"has the operators {versions or 'of no version'}; opset {_OLDEST} or newer is needed")
+    if proto.functions or proto.graph.sparse_initializer:
+        raise Refused("has functions or sparse weights, which are not supported")
+    return proto.graph
+
+
+def _model(onnx: Any, graph: Any, time_first: bool) -> Sequential:
+    known: dict[str, Known] = {"": None}
+    known |= {tensor.name: _array(onnx, tensor) for tensor in graph.initializer}
+    x, *others = [port for port in graph.input if port.name not in known]
+    shape, known[x.name] = _input(onnx, x, time_first)
+    known |= {port.name: Side("input") for port in others}
+    for node in _ancestors(graph):
+        attributes = {each.name: _attribute(onnx, each) for each in node.attribute}
+        try:
+            if node.domain not in ("", "ai.onnx"):
+                raise Refused(f"of {node.domain!r} is not supported")
+            made = run(node.op_type, [known[name] for name in node.input], attributes, len(node.output))
+        except Refused as error:
+            title = f"node {node.name or ', '.join(node.output)!r} ({node.op_type})"
+            raise type(error)(f"{title} {error}") from error
+        known |= dict(zip(node.output, made, strict=False))
+    return _built(known[graph.output[0].name], shape)
+
+
+def _ancestors(graph: Any) -> list[Any]:
+    """The nodes that the first output needs, in their order; final states are made by others."""
+    needed, nodes = {graph.output[0].name}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input) - {""}
+            nodes.append(node)
+    return nodes[::-1]
+
+
+def _built(y: Known, shape: tuple[int | None, ...]) -> Sequential:
+    if not isinstance(y, Value) or y.axes not in ("nf", "ntf", "tnf") or y.pending:
+        raise Refused("has a first output that is not what its layers make")
+    model = Sequential([Input(shape)])
+    for record in y.layers:
+        try:
+            layer = record.layer()
+            model._append(layer, draw=False)
+            layer.set_weights(record.weights)
+        except (ValueError, TypeError) as error:
+            raise Refused(f"has a layer that cannot be: {error}") from error
+    model._built_layers()
+    return model
+
+
+def _input(onnx: Any, port: Any, time_first: bool) -> tuple[tuple[int | None, ...], Value]:
+    """The shape, without the batch axis, and the axes of x."""
+    tensor = port.type.tensor_type
+    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+    ids = tensor.elem_type in (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
+    axes = {(2, True): "nt", (2, False): "nf", (3, False): "ntf"}.get((len(sizes), ids))
+    if axes is None or not ids and (tensor.elem_type != onnx.TensorProto.FLOAT or sizes[-1] is None):
+        raise Refused(
+            f"has the input {port.name!r} that is neither float32 [batch, time, features] nor ids [batch, time]"
+        )
+    if time_first and "t" in axes:
+        axes, sizes = "tn" + axes[2:], [sizes[1], sizes[0], *sizes[2:]]
+    return tuple(sizes[1:]), Value(axes)
+
+
+def _array(onnx: Any, tensor: Any) -> Array:
+    if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise Refused(f"has the weights {tensor.name!r} in another file; save it with all of them in one")
+    array: Array = onnx.numpy_helper.to_array(tensor)
+    if array.dtype.kind == "f" and array.dtype != np.float32:
+        raise Refused(f"has the weights {tensor.name!r} in {array.dtype}; float32 is supported")
+    return array
+
+
+def _attribute(onnx: Any, attribute: Any) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    return _array(onnx, value) if isinstance(value, onnx.TensorProto) else value
 
 
 def _library() -> Any:

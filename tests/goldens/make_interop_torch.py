@@ -1,6 +1,6 @@
-"""Make interop/*.safetensors: state dicts of PyTorch. README.md says how to run it.
+"""Make interop/*.safetensors, state dicts of PyTorch, and interop/*.onnx, its graphs. README.md says how to run it.
 
-Beside them, in interop/torch.npz, stand an input of each model and its output, both batch first.
+Beside them, in interop/torch.npz, stand an input of each model and its output, batch first but for "time_first".
 """
 
 from pathlib import Path
@@ -59,6 +59,18 @@ class Bare(nn.GRU):
         return super().forward(x)[0]
 
 
+class Step(nn.Module):
+    """The last step's output."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
 if __name__ == "__main__":
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
@@ -71,8 +83,15 @@ if __name__ == "__main__":
         ("plain", Plain(), values),
         ("bare", Bare(3, 5, num_layers=2, batch_first=True), values),
         ("double", Last().double(), values.astype("float64")),
+        ("step", Step(), values),
+        ("time_first", Bare(3, 4, num_layers=2), values),
     ]:
-        save_file(module.state_dict(), FOLDER / f"torch_{name}.safetensors")
+        if name in ("text", "last", "step", "plain", "time_first"):
+            options = {"opset_version": 17, "dynamo": False, "dynamic_axes": {"x": {0: "a", 1: "b"}}}
+            names = {"input_names": ["x"], "output_names": ["y"]}
+            torch.onnx.export(module.eval(), (torch.tensor(x),), FOLDER / f"torch_{name}.onnx", **names, **options)
+        if name not in ("step", "time_first"):
+            save_file(module.state_dict(), FOLDER / f"torch_{name}.safetensors")
         with torch.no_grad():
             arrays |= {f"{name}/x": x, f"{name}/y": module(torch.tensor(x)).numpy()}
     np.savez_compressed(FOLDER / "torch.npz", **arrays, versions=np.array(torch.__version__))
