@@ -1,12 +1,11 @@
 """Checkpoint files: a tree of plain values and arrays as one safetensors file, with a checksum.
 
 Metadata: `format` "pyrnn checkpoint", `format_version` "1", `checkpoint` the tree as JSON, in which {"$array": name} stands for
-a tensor, and `crc32` of that JSON, then of each tensor's name, dtype, shape and bytes in the order of the names. A tensor is
-named by its way through the tree: "model/optimizer/slots/momentum/lstm/kernel".
+a tensor, and `crc32` of that JSON and the tensors. A tensor is named by its way through the tree:
+"model/optimizer/slots/momentum/lstm/kernel".
 """
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,9 +23,8 @@ def write(path: _files.Path, tree: Mapping[str, Any]) -> None:
     """Raises OSError where the file cannot be written, TypeError for what is no plain value and no array of numbers."""
     tensors: dict[str, Array] = {}
     text = json.dumps(_packed(tree, "", tensors))
-    crc = str(_checksum(text, tensors))
-    metadata = {"format": _FORMAT, "format_version": str(_VERSION), "checkpoint": text, "crc32": crc}
-    _files.write(path, "the checkpoint", metadata, tensors)
+    metadata = {"format": _FORMAT, "format_version": str(_VERSION), "checkpoint": text}
+    _files.write(path, "the checkpoint", metadata, tensors, "checkpoint")
 
 
 @contextmanager
@@ -40,20 +38,11 @@ def opened(caller: str, path: _files.Path) -> Iterator[dict[str, Any]]:
         _files.check_format(metadata, _FORMAT, _VERSION, "is no checkpoint of pyrnn")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         try:
-            if int(metadata["crc32"]) != _checksum(metadata["checkpoint"], tensors):
-                raise Unreadable("is damaged: its checksum is another")
+            _files.check_sum(metadata["crc32"], metadata["checkpoint"], tensors)
             tree = _unpacked(json.loads(metadata["checkpoint"]), tensors)
             yield tree
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Unreadable(f"is damaged: it holds no training ({error!r})") from error
-
-
-def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
-    crc = zlib.crc32(text.encode())
-    for name in sorted(tensors):
-        value = np.asarray(tensors[name], order="C")
-        crc = zlib.crc32(value.data, zlib.crc32(f"{name} {value.dtype} {value.shape}".encode(), crc))
-    return crc
 
 
 def _packed(value: object, way: str, tensors: dict[str, Array]) -> object:

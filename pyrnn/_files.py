@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,13 +18,17 @@ class Unreadable(Exception):
     """Why a safetensors file is not what it should be; the sentence begins with a verb."""
 
 
-def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array]) -> None:
-    """A safetensors file, which takes the place of `path` in one step. Errors say that `what` cannot be saved."""
+def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array], described: str) -> None:
+    """A safetensors file, which takes the place of `path` in one step. Errors say that `what` cannot be saved.
+
+    The metadata get a checksum of the tensors and of what they have as `described`.
+    """
     from safetensors.numpy import save
 
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    _replace(os.fspath(path), what, save(contiguous, metadata))
+    crc = _checksum(metadata[described], contiguous)
+    _replace(os.fspath(path), what, save(contiguous, {**metadata, "crc32": str(crc)}))
 
 
 def _replace(path: str, what: str, content: bytes) -> None:
@@ -87,6 +92,21 @@ def opened(caller: str, path: Path) -> Iterator[Any]:
         raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error
     except Unreadable as error:
         raise ValueError(f"{caller}: {path} {error}") from error
+
+
+def check_sum(crc32: str, text: str, tensors: Mapping[str, Array]) -> None:
+    """Raise Unreadable where `write` has computed another than this."""
+    if crc32 != str(_checksum(text, tensors)):
+        raise Unreadable("is damaged: its checksum is another")
+
+
+def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
+    """CRC-32 of a text, then of each tensor's name, dtype, shape and bytes in the order of the names."""
+    crc = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        value = np.asarray(tensors[name], order="C")
+        crc = zlib.crc32(value.data, zlib.crc32(f"{name} {value.dtype} {value.shape}".encode(), crc))
+    return crc
 
 
 def check_format(metadata: Mapping[str, str], wanted: str, version: int, otherwise: str) -> None:

@@ -2,7 +2,8 @@
 
 Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()).
 Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone have the `format` "pyrnn weights", and in place of
-`model` the JSON list `weights` of the tensors' names in the model's order.
+`model` the JSON list `weights` of the tensors' names in the model's order. `crc32` is the checksum of that JSON and the tensors,
+see `_files`; old files have none.
 """
 
 import json
@@ -34,19 +35,19 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
     }
-    _write(model, path, {"format": _FORMAT, "model": json.dumps(description)})
+    _write(model, path, {"format": _FORMAT, "model": json.dumps(description)}, "model")
 
 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Write the weights of `model` alone, and the order that they are in. Raises as `save_model`."""
     order = [weight.path for weight in model.weights]
-    _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)})
+    _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)}, "weights")
 
 
-def _write(model: Sequential, path: _files.Path, metadata: dict[str, str]) -> None:
+def _write(model: Sequential, path: _files.Path, metadata: dict[str, str], described: str) -> None:
     weights = zip(model.weights, model.get_weights(), strict=True)
     tensors = {weight.path: value for weight, value in weights}
-    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors)
+    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors, described)
 
 
 def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Sequential:
@@ -64,11 +65,13 @@ def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Seque
     """
     refuse_unknown("load_model", load_model, unsupported)
     with _files.opened("load_model", filepath) as file:
-        description = _description(file.metadata() or {})
-        model = _rebuild(description)
+        metadata = file.metadata() or {}
+        model = _rebuild(_description(metadata))
         _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-        for layer in model.layers:
-            layer.set_weights([file.get_tensor(weight.path) for weight in layer.weights])
+        tensors = {weight.path: file.get_tensor(weight.path) for weight in model.weights}
+        _check_sum(metadata, "model", tensors)
+    for layer in model.layers:
+        layer.set_weights([tensors[weight.path] for weight in layer.weights])
     return model
 
 
@@ -84,7 +87,9 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         else:
             _files.check_format(metadata, _WEIGHTS_FORMAT, _VERSION, "has no weights of a pyrnn model")
             try:
-                weights = [file.get_tensor(name) for name in json.loads(metadata["weights"])]
+                tensors = {name: file.get_tensor(name) for name in json.loads(metadata["weights"])}
+                _check_sum(metadata, "weights", tensors)
+                weights = list(tensors.values())
             except (KeyError, ValueError, TypeError, RecursionError) as error:
                 raise Unreadable(f"is damaged: its list of weights cannot be read ({error})") from error
         wanted = [tuple(weight.shape) for weight in model.weights]
@@ -92,6 +97,11 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         if wanted != got:
             raise Unreadable(f"has weights of another model: shapes must be {wanted}, got {got}")
     model.set_weights(weights)
+
+
+def _check_sum(metadata: dict[str, str], described: str, tensors: dict[str, Any]) -> None:
+    if "crc32" in metadata:  # which old files have not
+        _files.check_sum(metadata["crc32"], metadata[described], tensors)
 
 
 def _description(metadata: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Makes the files beside it, which every later pyrnn must read: run once per version of a format, and never over an old file.
+"""Makes the files beside it, which every later pyrnn must read: run once per change of a format, and never over an old file.
 
 `python tests/files/make.py VERSION` writes model_, weights_ and checkpoint_VERSION.safetensors, and as checkpoint_VERSION.json the
 History of the training that goes on from the checkpoint.
