@@ -371,6 +371,8 @@ class Sequential(Predicting):
     def export(self, filepath: str | os.PathLike[str], **options: bool) -> None:
         """Write the model for other programs: an ONNX graph where the name ends in ".onnx", as `pyrnn.interop.onnx.save` says.
 
+            model.export("m.onnx", states=True)
+
         Raises what that raises, and ValueError for another name.
         """
         from .interop import onnx

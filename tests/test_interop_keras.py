@@ -290,6 +290,25 @@ def test_lengths_of_texts_are_checked_before_hdf5_believes_them(tmp_path):
         keras.load(path)
 
 
+def test_models_of_double_precision(tmp_path, expected):
+    content = members(CELLS)
+    weights = io.BytesIO(content["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        paths = []
+        file["layers"].visititems(lambda name, node: paths.append(node.name) if hasattr(node, "dtype") else None)
+        for path in paths:
+            value = file[path][()]
+            del file[path]
+            file[path] = value.astype("f8")
+    config = content["config.json"].replace(b'"float32"', b'"float64"')
+    model = keras.load(
+        rezip(tmp_path / "double.keras", {**content, "config.json": config, "model.weights.h5": weights.getvalue()})
+    )
+    assert model.dtype == "float64"
+    y = expected["keras3_cells/y"]
+    np.testing.assert_allclose(model.predict(expected["keras3_cells/x"], verbose=0), y, rtol=0, atol=1e-6)
+
+
 def test_weights_alone_are_no_model(tmp_path):
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file.create_group("layers")
