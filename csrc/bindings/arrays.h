@@ -68,8 +68,6 @@ class IndexArray : public py::array {
   const std::int64_t* data() const { return static_cast<const std::int64_t*>(py::array::data()); }
 };
 
-Activation activation_by_name(const std::string& name);
-
 void bind_network(py::module_& m);
 void bind_stream(py::module_& m);
 void bind_functions(py::module_& m);

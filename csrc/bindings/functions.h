@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "../functions.h"
+#include "../op_spec.h"
 #include "arrays.h"
 
 namespace pyrnn {

@@ -4,76 +4,29 @@
 
 namespace pyrnn {
 
+namespace {
+
+struct PyValue {
+  py::handle value;
+  template <class V>
+  V as() const {
+    return value.cast<V>();
+  }
+};
+
+}  // namespace
+
 OpSpec op_spec(const py::dict& d) {
-  const auto kind = by_name<OpKind>(d["op"].cast<std::string>(), "op",
-                                    {{"embedding", OpKind::embedding},
-                                     {"lstm", OpKind::lstm},
-                                     {"gru", OpKind::gru},
-                                     {"simple_rnn", OpKind::simple_rnn},
-                                     {"dense", OpKind::dense},
-                                     {"activation", OpKind::activation},
-                                     {"dropout", OpKind::dropout},
-                                     {"gaussian_noise", OpKind::gaussian_noise},
-                                     {"repeat_vector", OpKind::repeat_vector},
-                                     {"one_hot", OpKind::one_hot},
-                                     {"flatten", OpKind::flatten},
-                                     {"average_pool", OpKind::average_pool},
-                                     {"max_pool", OpKind::max_pool},
-                                     {"layer_norm", OpKind::layer_norm},
-                                     {"handover", OpKind::handover}});
-  OpSpec spec{kind};
-  if (kind == OpKind::lstm || kind == OpKind::gru || kind == OpKind::simple_rnn) spec.activation = Activation::tanh;
+  const std::string op = d["op"].cast<std::string>();
+  OpSpec spec = op_by_name(op);
   for (const auto& [key, value] : d) {
     const std::string name = key.cast<std::string>();
     if (name == "op") continue;
-    if (name == "units" || name == "output_dim" || name == "n" || name == "steps" || name == "features")
-      spec.units = value.cast<Index>();
-    else if (name == "return_sequences")
-      spec.return_sequences = value.cast<bool>();
-    else if (name == "use_bias")
-      spec.use_bias = value.cast<bool>();
-    else if (name == "activation")
-      spec.activation = activation_by_name(value.cast<std::string>());
-    else if (name == "recurrent_activation")
-      spec.recurrent_activation = activation_by_name(value.cast<std::string>());
-    else if (name == "go_backwards")
-      spec.go_backwards = value.cast<bool>();
-    else if (name == "bidirectional") {
-      spec.bidirectional = true;
-      spec.merge =
-          by_name<Merge>(value.cast<std::string>(), "bidirectional",
-                         {{"concat", Merge::concat}, {"sum", Merge::sum}, {"mul", Merge::mul}, {"ave", Merge::ave}});
-    } else if (name == "reset_after")
-      spec.reset_after = value.cast<bool>();
-    else if (name == "layer_norm")
-      spec.layer_norm = value.cast<bool>();
-    else if (name == "rate")
-      spec.rate = value.cast<double>();
-    else if (name == "stddev")
-      spec.deviation = value.cast<double>();
-    else if (name == "dropout")
-      spec.dropout = value.cast<double>();
-    else if (name == "recurrent_dropout")
-      spec.recurrent_dropout = value.cast<double>();
-    else if (name == "zoneout")
-      spec.zoneout = value.cast<double>();
-    else if (name == "seed")
-      spec.seed = value.cast<std::uint64_t>();
-    else if (name == "per_sequence")
-      spec.per_sequence = value.cast<bool>();
-    else if (name == "epsilon")
-      spec.epsilon = value.cast<double>();
-    else if (name == "center")
-      spec.center = value.cast<bool>();
-    else if (name == "ids_only")
-      spec.ids_only = value.cast<bool>();
-    else if (name == "scale")
-      spec.scale = value.cast<bool>();
-    else if (name == "regularizers")
+    if (name == "regularizers")
       for (const auto& [weight, factors] : value.cast<std::map<std::string, std::pair<double, double>>>())
         spec.regularizers[weight] = {factors.first, factors.second};
     else
-      throw py::value_error("op " + d["op"].cast<std::string>() + " has no option " + name);
+      set_option(spec, op, name, PyValue{value});
   }
   return spec;
 }
@@ -164,22 +117,6 @@ Objective objective(const std::string& loss, bool from_logits, const std::vector
       throw py::value_error("metric crossentropy goes with the loss crossentropy, got " + loss);
   }
   return o;
-}
-
-Activation activation_by_name(const std::string& name) {
-  return by_name<Activation>(name, "activation",
-                             {{"linear", Activation::linear},
-                              {"tanh", Activation::tanh},
-                              {"sigmoid", Activation::sigmoid},
-                              {"relu", Activation::relu},
-                              {"softmax", Activation::softmax},
-                              {"hard_sigmoid", Activation::hard_sigmoid},
-                              {"softplus", Activation::softplus},
-                              {"elu", Activation::elu},
-                              {"leaky_relu", Activation::leaky_relu},
-                              {"exponential", Activation::exponential},
-                              {"silu", Activation::silu},
-                              {"gelu", Activation::gelu}});
 }
 
 }  // namespace pyrnn

@@ -2,22 +2,10 @@
 #pragma once
 
 #include "../network.h"
+#include "../op_spec.h"
 #include "arrays.h"
 
 namespace pyrnn {
-
-template <class E>
-using Names = std::initializer_list<std::pair<const char*, E>>;
-
-template <class E>
-E by_name(const std::string& name, const char* what, Names<E> names) {
-  std::string all;
-  for (const auto& [known, value] : names) {
-    if (name == known) return value;
-    all += (all.empty() ? "" : ", ") + std::string(known);
-  }
-  throw py::value_error(std::string(what) + " must be one of " + all + ", got " + name);
-}
 
 OpSpec op_spec(const py::dict& d);
 OptimizerSpec optimizer_spec(const py::dict& d);
