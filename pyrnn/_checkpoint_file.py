@@ -24,7 +24,7 @@ def write(path: _files.Path, tree: Mapping[str, Any]) -> None:
     tensors: dict[str, Array] = {}
     text = json.dumps(_packed(tree, "", tensors))
     metadata = {"format": _FORMAT, "format_version": str(_VERSION), "checkpoint": text}
-    _files.write(path, "the checkpoint", metadata, tensors, "checkpoint")
+    _files.write(path, "the checkpoint", metadata, tensors)
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def opened(caller: str, path: _files.Path) -> Iterator[dict[str, Any]]:
         _files.check_format(metadata, _FORMAT, _VERSION, "is no checkpoint of pyrnn")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         try:
-            _files.check_sum(metadata["crc32"], metadata["checkpoint"], tensors)
+            _files.check_sum(metadata, tensors)
             tree = _unpacked(json.loads(metadata["checkpoint"]), tensors)
             yield tree
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:

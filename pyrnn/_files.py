@@ -13,21 +13,23 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Path = str | os.PathLike[str]
 
+_JSON = ("model", "engine", "weights", "checkpoint")  # of the metadata: a file has some of these
+
 
 class Unreadable(Exception):
     """Why a safetensors file is not what it should be; the sentence begins with a verb."""
 
 
-def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array], described: str) -> None:
+def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array]) -> None:
     """A safetensors file, which takes the place of `path` in one step. Errors say that `what` cannot be saved.
 
-    The metadata get a checksum of the tensors and of what they have as `described`.
+    The metadata get a checksum of the tensors and of their own JSON, by the names in _JSON.
     """
     from safetensors.numpy import save
 
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    crc = _checksum(metadata[described], contiguous)
+    crc = _checksum(metadata, contiguous)
     _replace(os.fspath(path), what, save(contiguous, {**metadata, "crc32": str(crc)}))
 
 
@@ -94,15 +96,15 @@ def opened(caller: str, path: Path) -> Iterator[Any]:
         raise ValueError(f"{caller}: {path} {error}") from error
 
 
-def check_sum(crc32: str, text: str, tensors: Mapping[str, Array]) -> None:
+def check_sum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> None:
     """Raise Unreadable where `write` has computed another than this."""
-    if crc32 != str(_checksum(text, tensors)):
+    if metadata["crc32"] != str(_checksum(metadata, tensors)):
         raise Unreadable("is damaged: its checksum is another")
 
 
-def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
-    """CRC-32 of a text, then of each tensor's name, dtype, shape and bytes in the order of the names."""
-    crc = zlib.crc32(text.encode())
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> int:
+    """CRC-32 of the JSON, then of each tensor's name, dtype, shape and bytes in the order of the names."""
+    crc = zlib.crc32("".join(metadata.get(name, "") for name in _JSON).encode())
     for name in sorted(tensors):
         value = np.asarray(tensors[name], order="C")
         crc = zlib.crc32(value.data, zlib.crc32(f"{name} {value.dtype} {value.shape}".encode(), crc))

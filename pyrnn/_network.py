@@ -33,8 +33,8 @@ def input_spec(layers: Sequence[Layer]) -> InputSpec:
     return InputSpec(shape, features, sequence, first.takes_ids, only_ids=False, reads_one_hot=first.takes_ids)
 
 
-def plan_ops(layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], list[int]]:
-    """The engine's ops, and which of them each layer became.
+def plan_ops(layers: Sequence[Layer], training: bool = True) -> tuple[list[dict[str, Any]], list[int]]:
+    """The engine's ops, with what `training` needs or without, and which of them each layer became.
 
     Masking, and a OneHot before a layer that reads ids itself, become no op; they share that of the layer that follows.
     """
@@ -44,7 +44,8 @@ def plan_ops(layers: Sequence[Layer]) -> tuple[list[dict[str, Any]], list[int]]:
         indices.append(len(ops))
         vanishes = isinstance(layer, Masking) or (isinstance(layer, OneHot) and following and following.takes_ids)
         if following is None or not vanishes:
-            ops.append({**layer.op(), "regularizers": penalties(layer)})
+            options = {**layer.training_options(), "regularizers": penalties(layer)} if training else {}
+            ops.append({**layer.op(), **options})
     return ops, indices
 
 
@@ -62,6 +63,21 @@ def build_network(layers: Sequence[Layer], dtype: str) -> Network:
     for layer, index in zip(layers, indices, strict=True):
         layer.attach(network, index)
     return network
+
+
+def engine_description(layers: Sequence[Layer], dtype: str) -> dict[str, Any]:
+    """What a network that only answers is made from, as JSON has it, the weights by their paths: for csrc/c/model_file.h.
+
+    Nothing is drawn for it, and the network of the layers, where they have one, stays as it is.
+    """
+    spec = input_spec(layers)
+    ops, indices = plan_ops(layers, training=False)
+    for op in ops:
+        op["weights"] = {}
+    for layer, index in zip(layers, indices, strict=True):
+        ops[index]["weights"] |= {weight.name: weight.path for weight in layer.weights}
+    shape = {"features": spec.features, "sequence": spec.sequence, "ids_only": spec.only_ids}
+    return {"version": 1, "class_name": "Sequential", "dtype": dtype, **shape, "ops": ops}
 
 
 def last_activation(layers: Sequence[Layer]) -> str:

@@ -1,8 +1,9 @@
 """Model files: one safetensors file with the weights as tensors and the rest as JSON in its metadata. No code, no pickle.
 
-Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()).
+Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()), and
+`engine`, which Python does not read: the JSON of the ops that the model becomes, for C (csrc/c/model_file.h).
 Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone have the `format` "pyrnn weights", and in place of
-`model` the JSON list `weights` of the tensors' names in the model's order. `crc32` is the checksum of that JSON and the tensors,
+`model` the JSON list `weights` of the tensors' names in the model's order. `crc32` is the checksum of the JSON and the tensors,
 see `_files`; old files have none.
 """
 
@@ -15,6 +16,7 @@ from ._checkpoint import load_checkpoint, save_checkpoint
 from ._checks import refuse_unknown
 from ._compile import Compiled
 from ._files import Unreadable
+from ._network import engine_description
 from .models import Sequential
 from .seq2seq import Seq2Seq
 
@@ -30,24 +32,28 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
     Raises OSError where the file cannot be written, ValueError for a model without shapes.
     """
     compiled = model._compiled
+    class_name = "Seq2Seq" if isinstance(model, Seq2Seq) else "Sequential"
+    engine = {"version": 1, "class_name": class_name}
+    if class_name == "Sequential":
+        engine = engine_description(model._built_layers(), model.dtype)
     description = {
-        "class_name": "Seq2Seq" if isinstance(model, Seq2Seq) else "Sequential",
+        "class_name": class_name,
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
     }
-    _write(model, path, {"format": _FORMAT, "model": json.dumps(description)}, "model")
+    _write(model, path, {"format": _FORMAT, "model": json.dumps(description), "engine": json.dumps(engine)})
 
 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Write the weights of `model` alone, and the order that they are in. Raises as `save_model`."""
     order = [weight.path for weight in model.weights]
-    _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)}, "weights")
+    _write(model, path, {"format": _WEIGHTS_FORMAT, "weights": json.dumps(order)})
 
 
-def _write(model: Sequential, path: _files.Path, metadata: dict[str, str], described: str) -> None:
+def _write(model: Sequential, path: _files.Path, metadata: dict[str, str]) -> None:
     weights = zip(model.weights, model.get_weights(), strict=True)
     tensors = {weight.path: value for weight, value in weights}
-    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors, described)
+    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors)
 
 
 def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Sequential:
@@ -69,7 +75,7 @@ def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Seque
         model = _rebuild(_description(metadata))
         _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
         tensors = {weight.path: file.get_tensor(weight.path) for weight in model.weights}
-        _check_sum(metadata, "model", tensors)
+        _check_sum(metadata, tensors)
     for layer in model.layers:
         layer.set_weights([tensors[weight.path] for weight in layer.weights])
     return model
@@ -88,7 +94,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
             _files.check_format(metadata, _WEIGHTS_FORMAT, _VERSION, "has no weights of a pyrnn model")
             try:
                 tensors = {name: file.get_tensor(name) for name in json.loads(metadata["weights"])}
-                _check_sum(metadata, "weights", tensors)
+                _check_sum(metadata, tensors)
                 weights = list(tensors.values())
             except (KeyError, ValueError, TypeError, RecursionError) as error:
                 raise Unreadable(f"is damaged: its list of weights cannot be read ({error})") from error
@@ -99,9 +105,9 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     model.set_weights(weights)
 
 
-def _check_sum(metadata: dict[str, str], described: str, tensors: dict[str, Any]) -> None:
+def _check_sum(metadata: dict[str, str], tensors: dict[str, Any]) -> None:
     if "crc32" in metadata:  # which old files have not
-        _files.check_sum(metadata["crc32"], metadata[described], tensors)
+        _files.check_sum(metadata, tensors)
 
 
 def _description(metadata: dict[str, str]) -> dict[str, Any]:

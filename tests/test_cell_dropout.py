@@ -351,7 +351,7 @@ def test_nothing_is_drawn_where_nothing_is_dropped():
         pyrnn.utils.set_random_seed(1)
         model = pyrnn.Sequential([pyrnn.Input((3, 2)), layers.LSTM(4, **options)])
         model.predict(np.zeros((1, 3, 2)), verbose=0)
-        states.append(pyrnn.layers.Dropout(0.5).op()["seed"])
+        states.append(pyrnn.layers.Dropout(0.5).training_options()["seed"])
     assert states[0] == states[1] != states[2]
 
 

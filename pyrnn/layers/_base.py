@@ -156,8 +156,12 @@ class Layer(Configured):
         raise NotImplementedError
 
     def op(self) -> dict[str, Any]:
-        """The engine op that the built layer becomes."""
+        """The engine op that the built layer becomes: all that an answer needs."""
         raise NotImplementedError
+
+    def training_options(self) -> dict[str, Any]:
+        """What the op needs beside, to be trained: the seed of what is random, drawn at first use."""
+        return {}
 
     def make_specs(self, input_shape: Shape) -> list[WeightSpec]:
         return []

@@ -69,6 +69,9 @@ class Bidirectional(Layer):
     def op(self) -> dict[str, Any]:
         return {**self.layer.op(), "bidirectional": self.merge_mode}
 
+    def training_options(self) -> dict[str, Any]:
+        return self.layer.training_options()
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "layer": serialize(self.layer), "merge_mode": self.merge_mode}
 

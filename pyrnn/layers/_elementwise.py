@@ -59,7 +59,7 @@ class _Random(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return _unchanged(self, input_shape)
 
-    def op(self) -> dict[str, Any]:
+    def training_options(self) -> dict[str, Any]:
         if self.drawn_seed is None:
             self.drawn_seed = _random.draw_seed() if self.seed is None else self.seed
         return {"seed": self.drawn_seed}
@@ -87,7 +87,7 @@ class Dropout(_Random):
         self.rate = real(type(self).__name__, "rate", rate, 0, 1)
 
     def op(self) -> dict[str, Any]:
-        return {"op": "dropout", "rate": self.rate, **super().op()}
+        return {"op": "dropout", "rate": self.rate}
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "rate": self.rate, "seed": self.seed}
@@ -133,7 +133,7 @@ class GaussianNoise(_Random):
         self.stddev = real("GaussianNoise", "stddev", stddev, 0)
 
     def op(self) -> dict[str, Any]:
-        return {"op": "gaussian_noise", "stddev": self.stddev, **super().op()}
+        return {"op": "gaussian_noise", "stddev": self.stddev}
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "stddev": self.stddev, "seed": self.seed}

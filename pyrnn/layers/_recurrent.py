@@ -144,13 +144,13 @@ class RecurrentLayer(Layer):
     def _rates(self) -> dict[str, float]:
         return {"dropout": self.dropout, "recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
 
-    def _mask_options(self) -> dict[str, Any]:
-        """Of the engine: nothing is drawn from the shared stream where nothing is dropped."""
+    def training_options(self) -> dict[str, Any]:
+        """Nothing is drawn from the shared stream where nothing is dropped."""
         if not any(self._rates().values()):
             return {}
         if self.drawn_seed is None:
             self.drawn_seed = _random.draw_seed() if self.seed is None else self.seed
-        return {**self._rates(), "seed": self.drawn_seed}
+        return {"seed": self.drawn_seed}
 
     def op(self) -> dict[str, Any]:
         return {
@@ -160,7 +160,7 @@ class RecurrentLayer(Layer):
             "return_sequences": self.return_sequences,
             "use_bias": self.use_bias,
             "go_backwards": self.go_backwards,
-            **self._mask_options(),
+            **self._rates(),
             **self.cell_options(),
         }
 

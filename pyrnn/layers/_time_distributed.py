@@ -50,6 +50,9 @@ class TimeDistributed(Layer):
     def op(self) -> dict[str, Any]:
         return self.layer.op()
 
+    def training_options(self) -> dict[str, Any]:
+        return self.layer.training_options()
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "layer": serialize(self.layer)}
 
