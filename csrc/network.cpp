@@ -10,8 +10,8 @@ namespace pyrnn {
 // ---- building ------------------------------------------------------------------------------------------------------
 
 template <class T>
-Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
-    : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
+Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs, NetworkUse use)
+    : use_(use), input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
   place_weights();
   recurrent_ = stack_.with_state();
   place_penalties();
@@ -19,7 +19,8 @@ Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs)
 
 template <class T>
 Network<T>::Network(Network& original)
-    : input_spec_(original.input_spec_),
+    : use_(original.use_),
+      input_spec_(original.input_spec_),
       specs_(original.specs_),
       input_(input_spec_),
       stack_(input_spec_, specs_),
@@ -35,7 +36,9 @@ template <class T>
 void Network<T>::place_weights() {
   for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
-  const Index most_pieces = gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
+  const Index most_pieces = use_ == NetworkUse::streams
+                                ? 0
+                                : gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
   weight_memory_ = Memory(std::size_t((1 + most_pieces) * n_weights_) * sizeof(T));
   weights_ = reinterpret_cast<T*>(weight_memory_.data());
   grads_ = weights_ + n_weights_;

@@ -30,10 +30,15 @@ struct States {
   T* const* last = nullptr;
 };
 
+enum class NetworkUse {
+  any,
+  streams  // and never to be trained: no memory for gradients
+};
+
 template <class T>
 class Network {
  public:
-  Network(const InputSpec& input, const std::vector<OpSpec>& specs);
+  Network(const InputSpec& input, const std::vector<OpSpec>& specs, NetworkUse use = NetworkUse::any);
 
   // Weights by the position of their spec and Keras' name; throws std::invalid_argument for one that is not there.
   const Parameter<T>& parameter(std::size_t spec, const std::string& name) const;
@@ -123,6 +128,7 @@ class Network {
   Index place(Index row) const { return is_ragged_ ? ragged_.place(row) : row; }  // in the caller's index
   bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
+  const NetworkUse use_;
   const InputSpec input_spec_;
   const std::vector<OpSpec> specs_;
   Input<T> input_;

@@ -61,7 +61,6 @@ std::vector<OpSpec> Stream<T>::specs_of(const Network<T>& network) {
   return {at == all.end() ? all.begin() : at + 1, all.end()};
 }
 
-// Makes the arena for ids or for vectors: at the first step, and where a step brings the other kind.
 template <class T>
 void Stream<T>::plan(bool symbols) {
   if (planned_ && symbols == symbols_) return;

@@ -28,6 +28,9 @@ class Stream {
   // The network must outlive it. Throws std::invalid_argument for a model that needs its whole sequence at once.
   Stream(Network<T>& network, Index batch);
 
+  // Makes the arena for ids or for vectors. Done by the first step, and by one that brings the other kind.
+  void plan(bool symbols);
+
   // x: ids [B] or vectors [B, features]. out: [B, features of the last op]. Allocates nothing. try_step returns false,
   // with nothing done, where the network learns or another thread is in this stream.
   void step(const ArrayView& x, T* out);
@@ -53,7 +56,6 @@ class Stream {
   // A network's decoder, or all of it
   static InputSpec input_of(const Network<T>& network);
   static std::vector<OpSpec> specs_of(const Network<T>& network);
-  void plan(bool symbols);
   void step_locked(const ArrayView& x, T* out);
   // x through the first n_ops ops, then finish(rows) by whoever has taken these rows through
   template <class F>

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import settings
 
 from pyrnn import Input, Sequential, layers
+from tests.native import building
 
 settings.register_profile("pyrnn", derandomize=True, deadline=None, database=None)
 settings.load_profile("pyrnn")
@@ -13,6 +14,16 @@ settings.load_profile("pyrnn")
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20150806)
+
+
+@pytest.fixture(scope="session")
+def engine_build(tmp_path_factory):
+    """A folder where the engine is built without Python: `digest`, and the C library where nlohmann/json is there.
+    Built once, as it takes longer than all tests that use it."""
+    options = ["-DPYRNN_DIGEST=ON"]
+    if building.compiles("#include <nlohmann/json.hpp>\nint main() {}"):
+        options += ["-DPYRNN_PYTHON=OFF", "-DFETCHCONTENT_FULLY_DISCONNECTED=ON"]
+    return building.cmake(building.ROOT, tmp_path_factory.mktemp("engine"), *options)
 
 
 @pytest.fixture

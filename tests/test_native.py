@@ -4,48 +4,21 @@
 root are rounded once by each of these instruction sets, so nothing less than equality is right.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import pyrnn
+from tests.native.building import ROOT, cmake, run, tool
 
-ROOT = Path(__file__).parent.parent
 CROSS = "aarch64-linux-gnu-"
 SYSROOT = Path("/usr/aarch64-linux-gnu")  # where Debian's cross compiler has the libraries that the emulator loads
 SETS_WITH_FMA = [isa for isa in pyrnn.cpu_info()["available"] if isa != "baseline"]
 
 
-def tool(*names):
-    """The first of these programs that is installed, here or beside Python."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    found = [where for name in names if (where := shutil.which(name, path=path))]
-    return found[0] if found else pytest.skip(f"needs {' or '.join(names)}")
-
-
-def run(*command, **environment):
-    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return result.stdout
-
-
-def build(folder, *options):
-    cmake, generator = tool("cmake"), tool("ninja", "make")
-    name = "Ninja" if Path(generator).stem == "ninja" else "Unix Makefiles"
-    options = ["-DPYRNN_DIGEST=ON", "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_MAKE_PROGRAM={generator}", *options]
-    run(cmake, "-S", ROOT, "-B", folder, "-G", name, *options)
-    run(cmake, "--build", folder, "--parallel", "2")
-    return folder / "digest"
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    tool("c++", "g++", "clang++")
-    return [build(tmp_path_factory.mktemp("host"))]
+@pytest.fixture
+def host(engine_build):
+    return [engine_build / "digest"]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +29,8 @@ def neon(tmp_path_factory):
     ]
     emulator = tool("qemu-aarch64", "qemu-aarch64-static")
     system = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64"]
-    return [emulator, "-L", SYSROOT, build(tmp_path_factory.mktemp("neon"), *system, *compilers)]
+    folder = cmake(ROOT, tmp_path_factory.mktemp("neon"), "-DPYRNN_DIGEST=ON", *system, *compilers)
+    return [emulator, "-L", SYSROOT, folder / "digest"]
 
 
 def digest(command, threads, isa=""):
