@@ -8,8 +8,8 @@ MARKS = (0.5, 0.9, 0.99)
 
 
 def _exact(share: float, column: str) -> Measure:
-    title = {"epoch": "epochs", "cpu_seconds": "seconds"}[column]
-    return Measure(f"{title} to {100 * share:.0f} %", first(lambda row: row["exact"] >= share, column))
+    title, form = {"epoch": ("epochs", ".0f"), "cpu_seconds": ("seconds", ".1f")}[column]
+    return Measure(f"{title} to {100 * share:.0f} %", first(lambda row: row["exact"] >= share, column), form)
 
 
 def _picture(name: str, caption: str, *experiments: str, x: str = "epoch") -> Picture:

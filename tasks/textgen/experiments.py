@@ -26,8 +26,8 @@ MARKS = (2.2, 2.1, 2.0)
 
 
 def _bits(mark: float, column: str) -> Measure:
-    title = {"epoch": "epochs", "cpu_seconds": "seconds"}[column]
-    return Measure(f"{title} to {mark} bits", first(lambda row: row["val_bpc"] <= mark, column))
+    title, form = {"epoch": ("epochs", ".0f"), "cpu_seconds": ("seconds", ".1f")}[column]
+    return Measure(f"{title} to {mark} bits", first(lambda row: row["val_bpc"] <= mark, column), form)
 
 
 def _best(rows: Rows) -> Row:

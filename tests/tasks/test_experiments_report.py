@@ -135,7 +135,7 @@ def test_the_tasks_measures_and_pictures_fit_their_rows(study, tmp_path):
     assert _experiments.main(study, ["--report", "--out", str(tmp_path), "--seeds", "1"]) == 0
     text = (tmp_path / "report.md").read_text()
     assert len(re.findall(r"!\[.*?\]\(pictures/", text)) == len(study.pictures)
-    assert text.count(" | 1 | 2 | 2 | never | 3 | 3 | never |") == len(names)
+    assert text.count(" | 1 | 2 | 2 | never | 3.0 | 3.0 | never |") == len(names)
     ends = {
         "addition": "0.9000 | 0.9000 | 0.5000 | 0.5000 | never |",
         "textgen": "2.100 | 2 | 0.5000 | 2.100 | 2.885 |",
