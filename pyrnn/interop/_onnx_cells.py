@@ -65,7 +65,10 @@ def _gates_of_pyrnn(cell: type[RecurrentLayer], value: Array) -> Array:
 
 def _bias(cell: type[RecurrentLayer], value: Array, options: dict[str, Any]) -> Array:
     of_x, of_h = (_gates_of_pyrnn(cell, part) for part in np.split(value, 2))
-    return np.stack([of_x, of_h]) if options.get("reset_after") else of_x + of_h
+    if options.get("reset_after"):
+        return np.stack([of_x, of_h])
+    with np.errstate(all="ignore"):  # a file may hold infinite values
+        return of_x + of_h
 
 
 def _cell_options(op: str, attributes: dict[str, Any], directions: int) -> dict[str, Any]:

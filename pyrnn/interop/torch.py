@@ -269,7 +269,10 @@ def _from_torch(gates: int, weight_ih: Array, weight_hh: Array, *biases: Array) 
     if not biases:
         return kernels
     both = [_reordered(gates, bias) for bias in biases]
-    return [*kernels, np.stack(both) if gates == 3 else both[0] + both[1]]
+    if gates == 3:
+        return [*kernels, np.stack(both)]
+    with np.errstate(all="ignore"):  # a file may hold infinite values
+        return [*kernels, both[0] + both[1]]
 
 
 # -- writing --------------------------------------------------------------------
