@@ -1,7 +1,6 @@
 #include "network.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "ops/simple.h"
 
@@ -29,87 +28,6 @@ Network<T>::Network(Network& original)
     for (std::size_t j = 0; j < stack_.ops[i]->parameters.size(); j++)
       stack_.ops[i]->parameters[j].value = original.stack_.ops[i]->parameters[j].value;
   recurrent_ = stack_.with_state();
-}
-
-// All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
-template <class T>
-void Network<T>::place_weights() {
-  for (auto& op : stack_.ops)
-    for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
-  const Index most_pieces = use_ == NetworkUse::streams
-                                ? 0
-                                : gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
-  weight_memory_ = Memory(std::size_t((1 + most_pieces) * n_weights_) * sizeof(T));
-  weights_ = reinterpret_cast<T*>(weight_memory_.data());
-  grads_ = weights_ + n_weights_;
-  Index at = 0;
-  for (auto& op : stack_.ops)
-    for (auto& parameter : op->parameters) {
-      parameter.value = weights_ + at;
-      parameter.grad = grads_ + at;
-      at += parameter.layout.size();
-    }
-}
-
-template <class T>
-void Network<T>::place_penalties() {
-  for (std::size_t spec = 0; spec < specs_.size(); spec++)
-    for (const auto& [name, regularizer] : specs_[spec].regularizers) {
-      const Parameter<T>& weight = parameter(spec, name);
-      penalty_.add(regularizer, weight.value - weights_, weight.layout.size());
-    }
-}
-
-template <class T>
-void Network<T>::share_weights(Stack<T>& stack) const {
-  for (std::size_t i = 0; i < stack.ops.size(); i++)
-    for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++)
-      stack.ops[i]->parameters[j].value = stack_.ops[stack_.decoder + i]->parameters[j].value;
-}
-
-template <class T>
-const Parameter<T>& Network<T>::parameter(std::size_t spec, const std::string& name) const {
-  if (spec < specs_.size())
-    for (const auto& parameter : parameters(spec))
-      if (parameter.name == name) return parameter;
-  throw std::invalid_argument("Network: op " + std::to_string(spec) + " has no weight " + name);
-}
-
-template <class T>
-const std::vector<Parameter<T>>& Network<T>::parameters(std::size_t spec) const {
-  return stack_.ops[stack_.op_of_spec[spec]]->parameters;
-}
-
-template <class T>
-void Network<T>::get_weight(const Parameter<T>& parameter, T* to) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  parameter.unpack(parameter.value, to);
-}
-
-template <class T>
-void Network<T>::set_weight(const Parameter<T>& parameter, const T* from) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const Readers::Writing writing(readers_);
-  parameter.pack(from);
-  derived_stale_ = true;
-}
-
-template <class T>
-void Network<T>::get_slot(std::size_t slot, const Parameter<T>& parameter, T* to) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  parameter.unpack(optimizer_->slots[slot].data() + (parameter.value - weights_), to);
-}
-
-template <class T>
-void Network<T>::set_slot(std::size_t slot, const Parameter<T>& parameter, const T* from) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  parameter.pack_into(optimizer_->slots[slot].data() + (parameter.value - weights_), from);
-}
-
-template <class T>
-void Network<T>::set_iterations(std::int64_t iterations) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  optimizer_->iterations = iterations;
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 """What all of pyrnn's files have in common: safetensors with a format and its version, written in one step, read with care."""
 
 import errno
+import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -21,16 +22,26 @@ class Unreadable(Exception):
 
 
 def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array]) -> None:
-    """A safetensors file, which takes the place of `path` in one step. Errors say that `what` cannot be saved.
+    """A file of `encoded`, which takes the place of `path` in one step. Errors say that `what` cannot be saved."""
+    _replace(os.fspath(path), what, encoded(metadata, tensors))
 
-    The metadata get a checksum of the tensors and of their own JSON, by the names in _JSON.
-    """
+
+def encoded(metadata: dict[str, str], tensors: Mapping[str, Array]) -> bytes:
+    """A safetensors file, whose metadata get a checksum of the tensors and of their own JSON, by the names in _JSON."""
     from safetensors.numpy import save
 
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     crc = _checksum(metadata, contiguous)
-    _replace(os.fspath(path), what, save(contiguous, {**metadata, "crc32": str(crc)}))
+    return save(contiguous, {**metadata, "crc32": str(crc)})
+
+
+def decoded(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and tensors of what `encoded` made."""
+    from safetensors.numpy import load
+
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size])["__metadata__"], load(content)
 
 
 def _replace(path: str, what: str, content: bytes) -> None:

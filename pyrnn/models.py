@@ -342,6 +342,12 @@ class Sequential(Predicting):
         refuse_unknown("save", Sequential.save, unsupported)
         save_model(self, filepath)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as `save` has it. Raises ValueError for a model without shapes."""
+        from .saving import from_bytes, to_bytes
+
+        return from_bytes, (to_bytes(self),)
+
     def save_weights(self, filepath: str | os.PathLike[str], **unsupported: object) -> None:
         """Write the weights alone to one safetensors file, replaced in one step. Raises OSError where it cannot be written."""
         from .saving import save_weights

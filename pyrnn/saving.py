@@ -31,6 +31,23 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
 
     Raises OSError where the file cannot be written, ValueError for a model without shapes.
     """
+    _write(model, path, _metadata(model))
+
+
+def to_bytes(model: Sequential) -> bytes:
+    """What `save_model` writes. Raises ValueError for a model without shapes."""
+    return _files.encoded(*_versioned(model, _metadata(model)))
+
+
+def from_bytes(content: bytes) -> Sequential:
+    """The model of `to_bytes`."""
+    metadata, tensors = _files.decoded(content)
+    model = _rebuild(_description(metadata))
+    _give_weights(model, tensors)
+    return model
+
+
+def _metadata(model: Sequential) -> dict[str, str]:
     compiled = model._compiled
     class_name = "Seq2Seq" if isinstance(model, Seq2Seq) else "Sequential"
     engine = {"version": 1, "class_name": class_name}
@@ -41,7 +58,7 @@ def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
     }
-    _write(model, path, {"format": _FORMAT, "model": json.dumps(description), "engine": json.dumps(engine)})
+    return {"format": _FORMAT, "model": json.dumps(description), "engine": json.dumps(engine)}
 
 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -51,9 +68,13 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 
 
 def _write(model: Sequential, path: _files.Path, metadata: dict[str, str]) -> None:
+    _files.write(path, "the model", *_versioned(model, metadata))
+
+
+def _versioned(model: Sequential, metadata: dict[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """The whole metadata, and the tensors."""
     weights = zip(model.weights, model.get_weights(), strict=True)
-    tensors = {weight.path: value for weight, value in weights}
-    _files.write(path, "the model", {**metadata, "format_version": str(_VERSION)}, tensors)
+    return {**metadata, "format_version": str(_VERSION)}, {weight.path: value for weight, value in weights}
 
 
 def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Sequential:
@@ -76,9 +97,13 @@ def load_model(filepath: str | os.PathLike[str], **unsupported: object) -> Seque
         _check_tensors(model, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
         tensors = {weight.path: file.get_tensor(weight.path) for weight in model.weights}
         _check_sum(metadata, tensors)
+    _give_weights(model, tensors)
+    return model
+
+
+def _give_weights(model: Sequential, tensors: dict[str, Any]) -> None:
     for layer in model.layers:
         layer.set_weights([tensors[weight.path] for weight in layer.weights])
-    return model
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:

@@ -1,7 +1,9 @@
 """Model files: what is in them, what comes back, and what is refused."""
 
+import copy
 import json
 import os
+import pickle
 import stat
 
 import numpy as np
@@ -336,3 +338,23 @@ def test_every_changed_byte_is_noticed(save, path, rng):
             made.load_weights(path)
     for value, wanted in zip(made.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, wanted)
+
+
+@pytest.mark.parametrize("copied", [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy, copy.copy])
+def test_copies_have_the_weights_and_what_was_compiled(copied, rng):
+    model = Sequential([layers.LSTM(5, input_shape=(4, 3)), layers.Dense(2)])
+    model.compile(optimizers.Adam(0.02), "mse", metrics=["mae"])
+    x, y = rng.normal(size=(20, 4, 3)), rng.normal(size=(20, 2))
+    model.fit(x, y, verbose=0)
+    twin = copied(model)
+    assert (twin.predict(x, verbose=0) == model.predict(x, verbose=0)).all()
+    assert twin.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    before = model.get_weights()
+    twin.fit(x, y, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True)), "they share nothing"
+    assert twin.optimizer.iterations == model.optimizer.iterations + 1
+
+
+def test_a_model_without_shapes_is_not_copied():
+    with pytest.raises(ValueError, match="shape"):
+        pickle.dumps(Sequential([layers.Dense(2)]))
