@@ -23,7 +23,7 @@ class Unreadable(Exception):
 
 def write(path: Path, what: str, metadata: dict[str, str], tensors: Mapping[str, Array]) -> None:
     """A file of `encoded`, which takes the place of `path` in one step. Errors say that `what` cannot be saved."""
-    _replace(os.fspath(path), what, encoded(metadata, tensors))
+    replace(os.fspath(path), what, encoded(metadata, tensors))
 
 
 def encoded(metadata: dict[str, str], tensors: Mapping[str, Array]) -> bytes:
@@ -44,7 +44,7 @@ def decoded(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
     return json.loads(content[8 : 8 + size])["__metadata__"], load(content)
 
 
-def _replace(path: str, what: str, content: bytes) -> None:
+def replace(path: str, what: str, content: bytes) -> None:
     """Write a file beside `path` and let it take its place, on the disk too before this returns."""
     path = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(path)

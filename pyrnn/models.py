@@ -375,17 +375,21 @@ class Sequential(Predicting):
         load_weights(self, filepath)
 
     def export(self, filepath: str | os.PathLike[str], **options: bool) -> None:
-        """Write the model for other programs: an ONNX graph where the name ends in ".onnx", as `pyrnn.interop.onnx.save` says.
+        """Write the model for other programs: an ONNX graph where the name ends in ".onnx", a C99 header where it ends in ".h".
 
             model.export("m.onnx", states=True)
+            model.export("m.h")
 
-        Raises what that raises, and ValueError for another name.
+        `pyrnn.interop.onnx.save` and `pyrnn.interop.c_header.save` say what is written, which options there are, and what is
+        raised; another name raises ValueError.
         """
-        from .interop import onnx
+        from .interop import c_header, onnx
 
-        if not os.fspath(filepath).endswith(".onnx"):
-            raise ValueError(f"export: filepath must end in '.onnx', got {os.fspath(filepath)!r}")
-        onnx.save(self, filepath, **options)
+        writers = {".onnx": onnx.save, ".h": c_header.save}
+        save = writers.get(os.path.splitext(filepath)[1])
+        if save is None:
+            raise ValueError(f"export: filepath must end in '.onnx' or '.h', got {os.fspath(filepath)!r}")
+        save(self, filepath, **options)
 
 
 def _scalar_or_list(values: list[float]) -> float | list[float]:

@@ -286,7 +286,7 @@ def test_other_models_names_and_a_missing_library(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="model must be float32, got float64"):
         Sequential([layers.GRU(4, input_shape=(None, 3))], dtype="float64").export(tmp_path / "m.onnx")
     model = Sequential([layers.GRU(4, input_shape=(None, 4))])
-    with pytest.raises(ValueError, match=r"filepath must end in '\.onnx', got '.*m\.bin'"):
+    with pytest.raises(ValueError, match=r"filepath must end in '\.onnx' or '\.h', got '.*m\.bin'"):
         model.export(tmp_path / "m.bin")
     with pytest.raises(TypeError, match="states"):
         model.export(tmp_path / "m.onnx", states=1)

@@ -4,12 +4,13 @@
 - `pyrnn.interop.torch`: `from_state_dict` makes a model of PyTorch's weights, `to_state_dict` gives them back.
 - `pyrnn.interop.onnx`: `save` writes a model as a graph of LSTM, GRU, RNN and other nodes, as `Sequential.export` does; `load`
   reads such graphs.
+- `pyrnn.interop.c_header`: `save` writes a model as one C99 header, as `Sequential.export` does.
 """
 
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["keras", "onnx", "torch"]
+__all__ = ["c_header", "keras", "onnx", "torch"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -68,7 +68,7 @@ def save(
         graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR, producer_name="pyrnn"
     )
     onnx.checker.check_model(proto, full_check=True)
-    _files._replace(os.fspath(path), "the graph", proto.SerializeToString())
+    _files.replace(os.fspath(path), "the graph", proto.SerializeToString())
 
 
 def load(path: str | os.PathLike[str]) -> Sequential:
