@@ -10,12 +10,12 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from multiprocessing import current_process
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -116,8 +116,6 @@ def trials(study: Study, args: argparse.Namespace) -> list[Trial]:
 
 def work(trial: Trial) -> Outcome:
     """In a worker: one run of the task."""
-    if current_process().name != "MainProcess":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells all; the first process ends the others
     marker = trial.folder / "done.json"
     for stale in (marker, trial.folder / "metrics.jsonl"):
         stale.unlink(missing_ok=True)
@@ -178,12 +176,30 @@ def outcomes(waiting: Sequence[Trial], jobs: int | None) -> Generator[Outcome, N
         *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(), transient=True
     )
     pool = Parallel(n_jobs=jobs or -1, batch_size=1, return_as="generator_unordered")
-    with bar, closing(pool(delayed(work)(trial) for trial in waiting)) as results:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers inherit it: this process ends them
+    try:
+        running = pool(delayed(work)(trial) for trial in waiting)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with bar, _dropped_at_the_end(running) as results:
         shown = bar.add_task(f"0 of {len(waiting)} runs", total=sum(trial.experiment.minutes for trial in waiting))
         for count, outcome in enumerate(results, 1):
             yield outcome
             minutes = outcome.trial.experiment.minutes
             bar.update(shown, advance=minutes, description=f"{count} of {len(waiting)} runs")
+
+
+@contextmanager
+def _dropped_at_the_end(
+    results: Generator[Outcome, None, None],
+) -> Generator[Generator[Outcome, None, None], None, None]:
+    """`results`, closed at the end; that runs are cut short where it comes early needs no warning of joblib's."""
+    try:
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 def report(study: Study, args: argparse.Namespace) -> None:
