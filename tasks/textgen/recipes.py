@@ -117,7 +117,7 @@ WINDOWS = Way(_window_options, lambda args: int(args.window) + 1, by_windows, "w
 DEFAULT = "stream"
 RECIPES = {
     "stream": Recipe(STREAMS, {"hidden": 256, "batch": 16, "epochs": 4, "lr": 0.015, "dropout": 0.1}),
-    "best": Recipe(STREAMS, {"hidden": 256, "layers": 2, "batch": 16, "epochs": 6, "lr": 0.008, "dropout": 0.3}),
+    "best": Recipe(STREAMS, {"hidden": 256, "layers": 2, "batch": 16, "epochs": 12, "lr": 0.008, "dropout": 0.3}),
     "sentences": Recipe(SENTENCES, {"batch": 8, "epochs": 10, "lr": 0.02}),
     "keras": Recipe(WINDOWS, {"batch": 128, "epochs": 20, "lr": 0.01}),
 }
