@@ -1,8 +1,8 @@
-/* header: the steps of a model that `model.export("model.h")` wrote, on the standard input and output as those of stream.c.
- * Input and output are this example's; the model needs neither. */
-#include "model.h"
-
+/* header: the steps of a model that `model.export("model.h")` wrote, on the standard input and output as those of
+ * stream.c. Input and output are this example's; the model needs neither. */
 #include <stdio.h>
+
+#include "model.h"
 
 static model_state state;
 
