@@ -18,11 +18,13 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def engine_build(tmp_path_factory):
-    """A folder where the engine is built without Python: `digest`, and the C library where nlohmann/json is there.
-    Built once, as it takes longer than all tests that use it."""
+    """A folder where the engine is built without Python: `digest`, the C library where nlohmann/json is there, and the fuzzer
+    of its loader where the compiler has sanitizers. Built once, as it takes longer than all tests that use it."""
     options = ["-DPYRNN_DIGEST=ON"]
     if building.compiles("#include <nlohmann/json.hpp>\nint main() {}"):
         options += ["-DPYRNN_PYTHON=OFF", "-DFETCHCONTENT_FULLY_DISCONNECTED=ON"]
+        if building.compiles("int main() {}", "-fsanitize=address,undefined"):
+            options += ["-DPYRNN_FUZZ=ON"]
     return building.cmake(building.ROOT, tmp_path_factory.mktemp("engine"), *options)
 
 

@@ -21,13 +21,21 @@ STRICT = "-Wall -Wextra -Wpedantic -Werror"
 
 
 @pytest.fixture(scope="module")
-def installed(engine_build, tmp_path_factory):
-    """Where the library is installed."""
+def prefixes(engine_build, tmp_path_factory):
+    """Where the library is installed, "shared" and "static"."""
     if not (engine_build / "csrc" / "c").exists():
         pytest.skip("needs nlohmann/json")
-    prefix = tmp_path_factory.mktemp("prefix")
-    run(tool("cmake"), "--install", engine_build, "--prefix", prefix)
-    return prefix
+    found = {}
+    for kind, shared in (("static", "OFF"), ("shared", "ON")):
+        cmake(ROOT, engine_build, f"-DBUILD_SHARED_LIBS={shared}", targets=["pyrnn"])
+        found[kind] = tmp_path_factory.mktemp(kind)
+        run(tool("cmake"), "--install", engine_build, "--prefix", found[kind])
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(prefixes):
+    return prefixes["shared"]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +43,14 @@ def library_file(installed):
     return next(path for path in installed.glob("lib*/**/libpyrnn.*") if not path.is_symlink())
 
 
-@pytest.fixture(scope="module")
-def examples(installed, tmp_path_factory):
-    """csrc/c/examples, built as a program of somebody else's that finds the package."""
-    options = [f"-DCMAKE_PREFIX_PATH={installed}", f"-DCMAKE_C_FLAGS={STRICT}", f"-DCMAKE_CXX_FLAGS={STRICT}"]
+@pytest.fixture(scope="module", params=["shared", "static"])
+def examples(request, prefixes, tmp_path_factory):
+    """csrc/c/examples, built as programs of somebody else's who finds the package."""
+    options = [
+        f"-DCMAKE_PREFIX_PATH={prefixes[request.param]}",
+        f"-DCMAKE_C_FLAGS={STRICT}",
+        f"-DCMAKE_CXX_FLAGS={STRICT}",
+    ]
     return cmake(ROOT / "csrc" / "c" / "examples", tmp_path_factory.mktemp("examples"), *options)
 
 
@@ -146,9 +158,11 @@ def test_the_version_is_that_of_the_package(library, installed):
     assert pyrnn.__version__ in next(installed.glob("lib*/pkgconfig/pyrnn.pc")).read_text()
 
 
-def test_pkg_config_and_a_c_compiler_are_enough(installed, tmp_path, library_file):
-    config = next(installed.glob("lib*/pkgconfig"))
-    flags = run(tool("pkg-config"), "--cflags", "--libs", "pyrnn", PKG_CONFIG_PATH=str(config)).split()
+@pytest.mark.parametrize("kind", ["shared", "static"])
+def test_pkg_config_and_a_c_compiler_are_enough(prefixes, tmp_path, library_file, kind):
+    config = next(prefixes[kind].glob("lib*/pkgconfig"))
+    options = ["--cflags", "--libs"] + ["--static"] * (kind == "static")
+    flags = run(tool("pkg-config"), *options, "pyrnn", PKG_CONFIG_PATH=str(config)).split()
     source = ROOT / "csrc" / "c" / "examples" / "stream.c"
     run(tool("cc", "gcc", "clang"), "-std=c99", *STRICT.split(), source, "-o", tmp_path / "stream", *flags)
     path = {"LD_LIBRARY_PATH": str(library_file.parent)}
@@ -363,3 +377,17 @@ def test_a_truncated_file_is_told(library, tmp_path):
     (tmp_path / "model").write_bytes(file[:100])
     assert library.load(tmp_path / "model")[0] == MODEL
     assert f"pyrnn_model_load: {tmp_path / 'model'} is damaged" in library.error
+
+
+def test_loading_survives_what_it_is_given(engine_build, tmp_path):
+    """Some hundred of the mutations of tests/native/fuzz_model.cpp, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    fuzzer = engine_build / "csrc" / "c" / "fuzz_model"
+    if not fuzzer.exists():
+        pytest.skip("needs nlohmann/json and a compiler with sanitizers")
+    large = pyrnn.Sequential([layers.Input((None, 64)), layers.LSTM(192)])
+    for model in (copy_of("two", "float32"), copy_of("OneHot", "float64"), copy_of("SimpleRNN", "float32"), large):
+        model.save(tmp_path / "model")
+        report = run(fuzzer, tmp_path / "model", "150", "1").split()
+        assert report[:2] == ["150", "cases,"]
+        assert 0 < int(report[2]) < 150, "damage that none or all survive shows nothing"
+    assert float(report[8]) < 3  # of the file's size, beside the file itself
