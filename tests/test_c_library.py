@@ -16,6 +16,8 @@ import pyrnn
 from pyrnn import layers
 from tests.native.building import ROOT, cmake, run, tool
 
+pytestmark = pytest.mark.timeout(1200)  # the first builds the engine, on whatever machine
+
 OK, ARGUMENT, FILE, MODEL = range(4)
 STRICT = "-Wall -Wextra -Wpedantic -Werror"
 

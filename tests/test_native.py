@@ -16,6 +16,9 @@ SYSROOT = Path("/usr/aarch64-linux-gnu")  # where Debian's cross compiler has th
 SETS_WITH_FMA = [isa for isa in pyrnn.cpu_info()["available"] if isa != "baseline"]
 
 
+pytestmark = pytest.mark.timeout(1200)  # the first builds the engine, on whatever machine
+
+
 @pytest.fixture
 def host(engine_build):
     return [engine_build / "digest"]
