@@ -10,23 +10,20 @@ namespace pyrnn {
 
 template <class T>
 Network<T>::Network(const InputSpec& input, const std::vector<OpSpec>& specs, NetworkUse use)
-    : use_(use), input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
-  place_weights();
+    : input_spec_(input), specs_(specs), input_(input), stack_(input, specs) {
+  place_weights(use);
   recurrent_ = stack_.with_state();
   place_penalties();
 }
 
 template <class T>
-Network<T>::Network(Network& original)
-    : use_(original.use_),
-      input_spec_(original.input_spec_),
+Network<T>::Network(const Network& original)
+    : input_spec_(original.input_spec_),
       specs_(original.specs_),
       input_(input_spec_),
       stack_(input_spec_, specs_),
       n_weights_(original.n_weights_) {
-  for (std::size_t i = 0; i < stack_.ops.size(); i++)
-    for (std::size_t j = 0; j < stack_.ops[i]->parameters.size(); j++)
-      stack_.ops[i]->parameters[j].value = original.stack_.ops[i]->parameters[j].value;
+  original.share_weights(stack_);
   recurrent_ = stack_.with_state();
 }
 

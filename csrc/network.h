@@ -70,7 +70,7 @@ class Network {
   // For a Stream: what it is made from, and its way to the weights
   const InputSpec& input_spec() const { return input_spec_; }
   const std::vector<OpSpec>& specs() const { return specs_; }
-  void share_weights(Stack<T>& stack) const;  // all, or the decoder's where there is one
+  void share_weights(Stack<T>& stack) const;  // all, or the decoder's where it is one
   Readers& readers() { return readers_; }     // whose locks are to be held while weights are read outside a Network
   Workload workload(Index batch, Index steps) const;
 
@@ -89,7 +89,7 @@ class Network {
   enum class Mode { train, evaluate, predict };
 
   // An arena more to predict in, over the weights of the original
-  explicit Network(Network& original);
+  explicit Network(const Network& original);
   struct Twin {
     std::unique_ptr<Network> network;
     Readers::Reader reader;
@@ -97,7 +97,7 @@ class Network {
   Twin take_twin();
   void predict_locked(Batch batch, const States<T>& states, T* out);
 
-  void place_weights();
+  void place_weights(NetworkUse use);
   void place_penalties();
   // Checks a batch, puts its rows in order, and plans for it.
   void begin(Mode mode, Batch& batch, const States<T>& states);
@@ -128,7 +128,6 @@ class Network {
   Index place(Index row) const { return is_ragged_ ? ragged_.place(row) : row; }  // in the caller's index
   bool is_serial() const { return schedule_.kind == ScheduleKind::serial; }
 
-  const NetworkUse use_;
   const InputSpec input_spec_;
   const std::vector<OpSpec> specs_;
   Input<T> input_;

@@ -7,10 +7,10 @@ namespace pyrnn {
 
 // All values, then all gradients, in one flat block, so that the optimizer needs to know of no op.
 template <class T>
-void Network<T>::place_weights() {
+void Network<T>::place_weights(NetworkUse use) {
   for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
-  const Index most_pieces = use_ == NetworkUse::streams
+  const Index most_pieces = use == NetworkUse::streams
                                 ? 0
                                 : gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
   weight_memory_ = Memory(std::size_t((1 + most_pieces) * n_weights_) * sizeof(T));
@@ -36,9 +36,10 @@ void Network<T>::place_penalties() {
 
 template <class T>
 void Network<T>::share_weights(Stack<T>& stack) const {
+  const std::size_t first = stack_.ops.size() - stack.ops.size();  // a decoder's ops are the last
   for (std::size_t i = 0; i < stack.ops.size(); i++)
     for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++)
-      stack.ops[i]->parameters[j].value = stack_.ops[stack_.decoder + i]->parameters[j].value;
+      stack.ops[i]->parameters[j].value = stack_.ops[first + i]->parameters[j].value;
 }
 
 template <class T>
@@ -87,7 +88,7 @@ void Network<T>::set_iterations(std::int64_t iterations) {
 }
 
 #define PYRNN_INSTANTIATE(T)                                                                 \
-  template void Network<T>::place_weights();                                                 \
+  template void Network<T>::place_weights(NetworkUse);                                       \
   template void Network<T>::place_penalties();                                               \
   template void Network<T>::share_weights(Stack<T>&) const;                                  \
   template const Parameter<T>& Network<T>::parameter(std::size_t, const std::string&) const; \

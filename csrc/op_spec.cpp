@@ -2,21 +2,7 @@
 
 namespace pyrnn {
 
-Activation activation_by_name(const std::string& name) {
-  return by_name<Activation>(name, "activation",
-                             {{"linear", Activation::linear},
-                              {"tanh", Activation::tanh},
-                              {"sigmoid", Activation::sigmoid},
-                              {"relu", Activation::relu},
-                              {"softmax", Activation::softmax},
-                              {"hard_sigmoid", Activation::hard_sigmoid},
-                              {"softplus", Activation::softplus},
-                              {"elu", Activation::elu},
-                              {"leaky_relu", Activation::leaky_relu},
-                              {"exponential", Activation::exponential},
-                              {"silu", Activation::silu},
-                              {"gelu", Activation::gelu}});
-}
+Activation activation_by_name(const std::string& name) { return by_name(name, "activation", kActivations); }
 
 Merge merge_by_name(const std::string& name) {
   return by_name<Merge>(name, "bidirectional",

@@ -25,6 +25,19 @@ E by_name(const std::string& name, const char* what, Names<E> names) {
   throw std::invalid_argument(std::string(what) + " must be one of " + all + ", got " + name);
 }
 
+inline constexpr Names<Activation> kActivations = {{"linear", Activation::linear},
+                                                   {"tanh", Activation::tanh},
+                                                   {"sigmoid", Activation::sigmoid},
+                                                   {"relu", Activation::relu},
+                                                   {"softmax", Activation::softmax},
+                                                   {"hard_sigmoid", Activation::hard_sigmoid},
+                                                   {"softplus", Activation::softplus},
+                                                   {"elu", Activation::elu},
+                                                   {"leaky_relu", Activation::leaky_relu},
+                                                   {"exponential", Activation::exponential},
+                                                   {"silu", Activation::silu},
+                                                   {"gelu", Activation::gelu}};
+
 Activation activation_by_name(const std::string& name);
 Merge merge_by_name(const std::string& name);
 

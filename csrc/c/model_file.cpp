@@ -296,14 +296,13 @@ std::unique_ptr<Network<T>> ModelFile::network() const {
   try {
     check_weights(Stack<T>(input_, ops_));
     auto network = std::make_unique<Network<T>>(input_, ops_, NetworkUse::streams);
-    const Stack<T> stack(input_, ops_);
     std::vector<T> values;  // a copy: a tensor's place in the file need not be aligned
     for (std::size_t i = 0; i < ops_.size(); i++)
-      for (const Parameter<T>& weight : stack.ops[stack.op_of_spec[i]]->parameters) {
+      for (const Parameter<T>& weight : network->parameters(i)) {
         const Tensor& tensor = tensor_of(i, weight);
         values.resize(tensor.bytes / sizeof(T));
         std::memcpy(values.data(), tensor.data, tensor.bytes);
-        network->set_weight(network->parameter(i, weight.name), values.data());
+        network->set_weight(weight, values.data());
       }
     return network;
   } catch (const std::invalid_argument& error) {

@@ -10,6 +10,7 @@
 
 #include "cpu.h"
 #include "network.h"
+#include "op_spec.h"
 #include "ops/sampler.h"
 #include "parallel.h"
 
@@ -80,19 +81,7 @@ template <class T>
 void digest_activations(Numbers& numbers) {
   const std::vector<T> wide = wide_values<T>(numbers), x = numbers.values<T>(kValues, 4),
                        dy = numbers.values<T>(kValues);
-  const std::pair<const char*, Activation> activations[] = {{"linear", Activation::linear},
-                                                            {"tanh", Activation::tanh},
-                                                            {"sigmoid", Activation::sigmoid},
-                                                            {"relu", Activation::relu},
-                                                            {"softmax", Activation::softmax},
-                                                            {"hard_sigmoid", Activation::hard_sigmoid},
-                                                            {"softplus", Activation::softplus},
-                                                            {"elu", Activation::elu},
-                                                            {"leaky_relu", Activation::leaky_relu},
-                                                            {"exponential", Activation::exponential},
-                                                            {"silu", Activation::silu},
-                                                            {"gelu", Activation::gelu}};
-  for (const auto& [name, activation] : activations) {
+  for (const auto& [name, activation] : kActivations) {
     Hash forward, backward;
     std::vector<T> y(wide.size()), dx(wide.size());
     if (activation != Activation::softmax) {  // an infinite logit makes NaN, whose bits are the processor's own
