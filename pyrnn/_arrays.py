@@ -31,5 +31,17 @@ def as_array(owner: str, name: str, value: object) -> Array:
     return array
 
 
+def ids_to_decode(ids: npt.ArrayLike) -> Array:
+    """Integer ids [L]. Raises TypeError for ids that are not integers, ValueError for another rank."""
+    array = np.asarray(ids)
+    if array.ndim != 1:
+        raise ValueError(f"decode: ids must be one-dimensional [L], got shape {list(array.shape)}")
+    if array.size == 0:
+        return array.astype(np.int64)  # np.asarray([]) is float64, and nothing is still nothing
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"decode: ids must be integers, got {array.dtype}")
+    return array
+
+
 def describe(array: Array) -> str:
     return f"{array.dtype} {list(array.shape)}"

@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex, final
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import ids_to_decode
 from ._checks import whole
 
 __all__ = ["UNKNOWN", "Words"]
@@ -104,13 +105,7 @@ class Words:
         Raises TypeError for ids that are not integers, ValueError for another rank, and ValueError naming the first id outside
         0..V-1 and its position.
         """
-        array = np.asarray(ids)
-        if array.ndim != 1:
-            raise ValueError(f"decode: ids must be one-dimensional [L], got shape {list(array.shape)}")
-        if array.size == 0:
-            return ""
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"decode: ids must be integers, got {array.dtype}")
+        array = ids_to_decode(ids)
         wrong = np.flatnonzero((array < 0) | (array >= len(self)))
         if wrong.size:
             raise ValueError(f"decode: ids must be in 0..{len(self) - 1}, got {array[wrong[0]]} at position {wrong[0]}")

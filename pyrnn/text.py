@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, final
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import ids_to_decode
 from ._codec import Codec, distinct
 from ._corpus import EncodedFile, encode_file
 from ._generation import Generation
@@ -89,13 +90,7 @@ class Vocabulary:
         >>> Vocabulary("abn").decode([1, 0, 2])
         'ban'
         """
-        array = np.asarray(ids)
-        if array.ndim != 1:
-            raise ValueError(f"decode: ids must be one-dimensional [L], got shape {list(array.shape)}")
-        if array.size == 0:
-            return ""  # np.asarray([]) is float64, and nothing is still nothing
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"decode: ids must be integers, got {array.dtype}")
+        array = ids_to_decode(ids)
         native = np.int64 if array.dtype.kind == "i" else array.dtype.newbyteorder("=")
         return self._codec.decode(np.ascontiguousarray(array, dtype=native).data)
 
