@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import _console
+from ._markdown import table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,20 +83,6 @@ def spread(values: Sequence[float | None], form: str) -> str:
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def table(head: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Of Markdown, the columns behind the first `left` to the right.
-
-    >>> print(table(["a", "b"], [["c", "1"]]))
-    | a | b |
-    |---|---:|
-    | c | 1 |
-    """
-    lines = [head, *body]
-    rule = "|".join(["", *["---"] * left, *["---:"] * (len(head) - left), ""])
-    shown = ["| " + " | ".join(cells) + " |" for cells in lines]
-    return "\n".join([shown[0], rule, *shown[1:]])
-
-
 def measured(runs: Sequence[Runs], measures: Sequence[Measure]) -> str:
     """A row for each experiment of which there are runs."""
     head = ["experiment", "runs", *(measure.title for measure in measures)]
@@ -105,7 +92,7 @@ def measured(runs: Sequence[Runs], measures: Sequence[Measure]) -> str:
         for each in runs
         if each.finished
     ]
-    return table(head, body)
+    return table(head, body, left=1)
 
 
 # -- pictures -----------------------------------------------------------------

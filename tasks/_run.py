@@ -27,7 +27,8 @@ class Run(Callback):
     """Writes what a call of `fit` yields into a folder as it comes; a task overrides `on_epoch_end` and calls `record`.
 
     metrics.jsonl has a line per epoch, steps.jsonl one per thirtieth of an epoch: the means of loss and metrics and of the
-    gradient's norm over the batches since the line before, and the learning rate of the batch after them. The folder is made at once, so that a run that cannot keep its results fails before it trains: RunFailed.
+    gradient's norm over the batches since the line before, and the learning rate of the batch after them. The folder is made at
+    once, so that a run that cannot keep its results fails before it trains: RunFailed.
     """
 
     bits = False  # whether the loss is shown in bits per character

@@ -1,7 +1,6 @@
 """samples.md: what a network writes and answers, epoch by epoch, as Markdown that no character can break."""
 
 import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 # A control character is seen as the sign for it (U+2400 and on), as a page or a terminal might obey it.
@@ -23,18 +22,6 @@ def fenced(text: str) -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.translate(_SHOWN)}\n{fence}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of what has no bars, backticks or ends of line in it.
-
-    >>> print(table(["question", "answer"], [["`1+1`", "`2`"]]))
-    | question | answer |
-    |---|---|
-    | `1+1` | `2` |
-    """
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def append(path: Path, epoch: int, *blocks: str) -> None:

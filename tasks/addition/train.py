@@ -30,8 +30,8 @@ import pyrnn
 from pyrnn import layers, optimizers, schedules
 
 from .. import _console, _options
+from .._markdown import table
 from .._run import Run, resumed
-from .._samples import table
 from . import sums
 from .carries import Table
 from .sums import Ids, Layout, Numbers

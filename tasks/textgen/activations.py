@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyrnn
 from pyrnn import layers, reference
 
+from .scores import first_layers
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
@@ -102,10 +104,7 @@ def _input_of(model: pyrnn.Sequential, at: int, ids: Array) -> Array:
     """What layer number `at` reads at each step [L, 1, I], or the ids [L, 1]."""
     if at == 0:
         return ids[:, None]
-    config = model.get_config()
-    below = pyrnn.Sequential.from_config({**config, "layers": config["layers"][:at]})
-    below.set_weights([weight for layer in model.layers[:at] for weight in layer.get_weights()])
-    return below.stream().run(ids[:, None])
+    return first_layers(model, at).stream().run(ids[:, None])
 
 
 def _values(layer: layers.RecurrentLayer, x: Array, states: list[Floats]) -> list[Value]:

@@ -59,9 +59,14 @@ def one_pass(model: pyrnn.Sequential, ids: Ids, first: int = 1, piece: int | Non
 
 def up_to_last_states(model: pyrnn.Sequential) -> pyrnn.Sequential:
     """The same network up to its last recurrent layer."""
+    last = max(i for i, layer in enumerate(model.get_config()["layers"]) if "return_sequences" in layer["config"])
+    return first_layers(model, last + 1)
+
+
+def first_layers(model: pyrnn.Sequential, count: int) -> pyrnn.Sequential:
+    """A network of the first so many layers of `model`, with their weights as they are now."""
     config = model.get_config()
-    last = max(i for i, layer in enumerate(config["layers"]) if "return_sequences" in layer["config"])
-    return _rebuilt({**config, "layers": config["layers"][: last + 1]}, model)
+    return _rebuilt({**config, "layers": config["layers"][:count]}, model)
 
 
 def by_windows(model: pyrnn.Sequential, ids: Ids, window: int, step: int = STEP) -> Scores:

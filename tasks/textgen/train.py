@@ -1,8 +1,9 @@
 """A network learns to write, one character or one word at a time, from a text.
 
-An LSTM (with `--cell` a GRU or a simple RNN) predicts each character (with `--level word` each word) from those before; what it writes after each epoch shows
-what it has learnt. `--recipe stream` reads the text as parallel streams, of which every character is a target, and carries the
-state on; `--recipe sentences` reads each sentence from a zero state; `--recipe keras` has the data, network and sampling of Keras' text generation example: windows of 40 characters.
+An LSTM (with `--cell` a GRU or a simple RNN) predicts each character (with `--level word` each word) from those before; what it
+writes after each epoch shows what it has learnt. `--recipe stream` reads the text as parallel streams, of which every character
+is a target, and carries the state on; `--recipe sentences` reads each sentence from a zero state; `--recipe keras` has the
+data, network and sampling of Keras' text generation example: windows of 40 characters.
 
     python -m tasks.textgen
     python -m tasks.textgen --corpus mybook.txt --hidden 256 --layers 2 --lr 0.003

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import _samples
+from tasks import _markdown, _samples
 from tests.tasks import test_run
 
 
@@ -52,7 +52,7 @@ def test_controls_are_seen_as_their_signs():
 
 def test_sections_are_added_as_epochs_come(tmp_path):
     path = tmp_path / "samples.md"
-    _samples.append(path, 1, "a", _samples.table(["x", "y"], [["1", "2"]]))
+    _samples.append(path, 1, "a", _markdown.table(["x", "y"], [["1", "2"]]))
     assert path.read_bytes().decode() == "# Samples\n\n## Epoch 1\n\na\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n"
     _samples.append(path, 2, "\ud800")
     assert path.read_text().endswith("| 1 | 2 |\n\n## Epoch 2\n\n?\n\n")
