@@ -6,6 +6,7 @@ from hypothesis import settings
 
 from pyrnn import Input, Sequential, layers
 from tests.native import building
+from tests.native.library import Library
 
 settings.register_profile("pyrnn", derandomize=True, deadline=None, database=None)
 settings.load_profile("pyrnn")
@@ -26,6 +27,24 @@ def engine_build(tmp_path_factory):
         if building.compiles("int main() {}", "-fsanitize=address,undefined"):
             options += ["-DPYRNN_FUZZ=ON"]
     return building.cmake(building.ROOT, tmp_path_factory.mktemp("engine"), *options)
+
+
+@pytest.fixture(scope="session")
+def c_prefixes(engine_build, tmp_path_factory):
+    """Where the C library is installed, "shared" and "static"."""
+    if not (engine_build / "csrc" / "c").exists():
+        pytest.skip("needs nlohmann/json")
+    found = {}
+    for kind, shared in (("static", "OFF"), ("shared", "ON")):
+        building.cmake(building.ROOT, engine_build, f"-DBUILD_SHARED_LIBS={shared}", targets=["pyrnn"])
+        found[kind] = tmp_path_factory.mktemp(kind)
+        building.run(building.tool("cmake"), "--install", engine_build, "--prefix", found[kind])
+    return found
+
+
+@pytest.fixture(scope="session")
+def c_library(c_prefixes):
+    return Library(c_prefixes["shared"])
 
 
 @pytest.fixture

@@ -151,6 +151,45 @@ void check_places(const std::map<std::string, Tensor>& tensors, const char* data
   if (data != end) throw ModelError("is damaged: it has bytes that belong to no tensor");
 }
 
+// CRC-32 as zlib has it: of the polynomial 0x04c11db7, the lowest bit first
+class Checksum {
+ public:
+  Checksum() {
+    for (std::uint32_t byte = 0; byte < 256; byte++) {
+      std::uint32_t c = byte;
+      for (int bit = 0; bit < 8; bit++) c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+      table_[byte] = c;
+    }
+  }
+  void add(const char* bytes, std::size_t n) {
+    for (std::size_t i = 0; i < n; i++) state_ = state_ >> 8 ^ table_[(state_ ^ std::uint8_t(bytes[i])) & 255];
+  }
+  void add(const std::string& text) { add(text.data(), text.size()); }
+  std::string text() const { return std::to_string(state_ ^ 0xffffffffu); }
+
+ private:
+  std::uint32_t table_[256];
+  std::uint32_t state_ = 0xffffffffu;
+};
+
+// As pyrnn/_files.py has it: of the descriptions in the metadata, then of the tensors in the order of their names
+void check_sum(const Json& metadata, const std::map<std::string, Tensor>& tensors) {
+  Checksum sum;
+  for (const char* name : {"model", "engine", "weights", "checkpoint"})
+    if (metadata.contains(name)) sum.add(member(metadata, name).text());
+  for (const auto& [name, tensor] : tensors) {
+    std::string shape;
+    for (const Index size : tensor.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+    const char *dtype = tensor.dtype == DType::f32 ? " float32 (" : " float64 (",
+               *end = tensor.shape.size() == 1 ? ",)" : ")";
+    sum.add(name + dtype + shape + end);
+    sum.add(tensor.data, tensor.bytes);
+  }
+#if !defined(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)  // which hides what lies behind it from a fuzzer
+  if (sum.text() != member(metadata, "crc32").text()) throw ModelError("is damaged: its checksum is another");
+#endif
+}
+
 bool has_units(OpKind kind) {
   return kind == OpKind::embedding || kind == OpKind::lstm || kind == OpKind::gru || kind == OpKind::simple_rnn ||
          kind == OpKind::dense;
@@ -214,6 +253,7 @@ void ModelFile::read_header(const char* bytes, std::size_t size) {
   for (const auto& [name, json] : header.items())
     if (name != "__metadata__") tensors_.emplace(name, tensor(name, json, data, Index(end - data)));
   check_places(tensors_, data, end);
+  check_sum(metadata, tensors_);
 }
 
 void ModelFile::read_engine(const std::string& text) {

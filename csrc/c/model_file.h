@@ -4,7 +4,7 @@
 //   8 bytes       n, little-endian          n bytes       JSON, the header
 //   the rest      the tensors' values; the header has of each dtype, shape and place
 //
-// header.__metadata__.engine is JSON in a string:
+// header.__metadata__ has a checksum, crc32, and engine, JSON in a string:
 //
 //   {"version": 1, "class_name": "Sequential", "dtype": "float32", "features": 57, "sequence": true, "ids_only": false,
 //    "ops": [{"op": "lstm", "units": 128, ..., "weights": {"kernel": "lstm/kernel", ...}}, ...]}
