@@ -109,8 +109,8 @@ def opened(caller: str, path: Path) -> Iterator[Any]:
 
 def check_sum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> None:
     """Raise Unreadable where `write` has computed another than this."""
-    if metadata["crc32"] != str(_checksum(metadata, tensors)):
-        raise Unreadable("is damaged: its checksum is another")
+    if metadata.get("crc32") != str(_checksum(metadata, tensors)):
+        raise Unreadable("is damaged: its checksum is another, or missing")
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> int:
@@ -129,5 +129,7 @@ def check_format(metadata: Mapping[str, str], wanted: str, version: int, otherwi
     found = metadata.get("format_version", "")
     if not found.isdecimal():
         raise Unreadable(f"is damaged: format_version {found!r} is no number")
+    if int(found) < 1:
+        raise Unreadable(f"is damaged: format_version must be at least 1, got {found}")
     if int(found) > version:
         raise Unreadable(f"was written by a newer pyrnn: format_version {found}, and this one reads up to {version}")

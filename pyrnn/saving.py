@@ -1,10 +1,10 @@
 """Model files: one safetensors file with the weights as tensors and the rest as JSON in its metadata. No code, no pickle.
 
-Metadata: `format` "pyrnn", `format_version` "1", `model` the JSON of class_name, config, and compile (null before compile()), and
+Metadata: `format` "pyrnn", `format_version` "2", `model` the JSON of class_name, config, and compile (null before compile()), and
 `engine`, which Python does not read: the JSON of the ops that the model becomes, for C (csrc/c/model_file.h).
 Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone have the `format` "pyrnn weights", and in place of
 `model` the JSON list `weights` of the tensors' names in the model's order. `crc32` is the checksum of the JSON and the tensors,
-see `_files`; old files have none.
+see `_files`; files of version 1 may have none.
 """
 
 import json
@@ -23,7 +23,7 @@ from .seq2seq import Seq2Seq
 __all__ = ["load_checkpoint", "load_model", "save_checkpoint", "save_model"]
 
 _MODELS: dict[str, type[Sequential]] = {"Sequential": Sequential, "Seq2Seq": Seq2Seq}
-_FORMAT, _WEIGHTS_FORMAT, _VERSION = "pyrnn", "pyrnn weights", 1
+_FORMAT, _WEIGHTS_FORMAT, _VERSION = "pyrnn", "pyrnn weights", 2
 
 
 def save_model(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -131,7 +131,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 
 
 def _check_sum(metadata: dict[str, str], tensors: dict[str, Any]) -> None:
-    if "crc32" in metadata:  # which old files have not
+    if metadata["format_version"] != "1" or "crc32" in metadata:
         _files.check_sum(metadata, tensors)
 
 

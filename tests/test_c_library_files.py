@@ -74,7 +74,7 @@ def changed(file, change):
         (lambda h, m, e: m.pop("engine"), "was saved by an older pyrnn, for Python alone; save it again"),
         (lambda h, m, e: m.update(format="other"), "is not a pyrnn model: its metadata have the format 'other'"),
         (lambda h, m, e: m.update(format="pyrnn weights"), "has weights without their model"),
-        (lambda h, m, e: m.update(format_version="2"), "was written by a newer pyrnn: format_version 2"),
+        (lambda h, m, e: m.update(format_version="3"), "was written by a newer pyrnn: format_version 3"),
         (lambda h, m, e: m.update(format_version="new"), "format_version 'new' is no number"),
         (lambda h, m, e: e.update(version=2), "was written by a newer pyrnn: the engine's description 2"),
         (lambda h, m, e: e["ops"][0].update(op="conv"), "op must be one of embedding, .*, got conv"),

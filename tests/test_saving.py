@@ -93,7 +93,7 @@ def test_the_file_is_plain_safetensors(path):
         metadata = file.metadata()
         for weight in made.weights:
             np.testing.assert_array_equal(file.get_tensor(weight.path), weight.numpy())
-    assert (metadata["format"], metadata["format_version"]) == ("pyrnn", "1")
+    assert (metadata["format"], metadata["format_version"]) == ("pyrnn", "2")
     description = json.loads(metadata["model"])
     assert description["compile"] is None
     assert [layer["class_name"] for layer in description["config"]["layers"]][:2] == ["LSTM", "Dropout"]
@@ -205,7 +205,7 @@ def test_weights_of_another_model_are_refused(path):
     ("metadata", "words"),
     [
         ({}, "has no weights of a pyrnn model: its metadata have the format None"),
-        ({"format": "pyrnn weights", "format_version": "2"}, "was written by a newer pyrnn"),
+        ({"format": "pyrnn weights", "format_version": "3"}, "was written by a newer pyrnn"),
         ({"format": "pyrnn weights", "format_version": "1"}, "its list of weights cannot be read"),
         ({"format": "pyrnn weights", "format_version": "1", "weights": "3"}, "its list of weights cannot be read"),
         ({"format": "pyrnn weights", "format_version": "1", "weights": '["b"]'}, "is damaged"),
@@ -226,7 +226,8 @@ def rewritten(path, change_metadata=None, change_tensors=None):
     model().save(path)
     with safe_open(path, framework="np") as file:
         metadata = file.metadata()
-        del metadata["crc32"]  # as old files are
+        del metadata["crc32"]  # which files of version 1 could be without
+        metadata["format_version"] = "1"
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if change_metadata is not None:
         change_metadata(metadata)
@@ -280,9 +281,11 @@ def test_other_peoples_safetensors(path):
 
 DAMAGES = [
     (
-        lambda m: m.update(format_version="2"),
-        "was written by a newer pyrnn: format_version 2, and this one reads up to 1",
+        lambda m: m.update(format_version="3"),
+        "was written by a newer pyrnn: format_version 3, and this one reads up to 2",
     ),
+    (lambda m: m.update(format_version="0"), "format_version must be at least 1, got 0"),
+    (lambda m: m.update(format_version="2"), "its checksum is another, or missing"),
     (lambda m: m.update(format_version="x"), "format_version 'x' is no number"),
     (lambda m: m.update(model="{"), "its description is no JSON"),
     (lambda m: m.pop("model"), "its description is no JSON"),
@@ -330,7 +333,8 @@ def test_every_changed_byte_is_noticed(save, path, rng):
     made = model()
     save(made, path)
     content, before = path.read_bytes(), made.get_weights()
-    for at in rng.choice(len(content), 200, replace=False):
+    version, checksum = content.index(b'format_version":"') + 17, content.index(b'"crc32') + 1
+    for at in [version, *range(checksum, checksum + 20), *rng.choice(len(content), 200, replace=False)]:
         changed = bytearray(content)
         changed[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)

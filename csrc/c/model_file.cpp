@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr Index kFormatVersion = 1, kEngineVersion = 1;
+constexpr Index kFormatVersion = 2, kEngineVersion = 1;
 constexpr Index kLargest =
     Index(1) << 24;  // of units and features: products of four of them and of bytes stay in Index
 constexpr std::size_t kMostOps = 256;
@@ -248,7 +248,8 @@ void ModelFile::read_header(const char* bytes, std::size_t size) {
   if (!header.is_object() || !header.contains("__metadata__")) throw ModelError("is not a pyrnn model: no metadata");
   const Json& metadata = member(header, "__metadata__").json;
   check_format(metadata);
-  if (!metadata.contains("engine")) throw ModelError("was saved by an older pyrnn, for Python alone; save it again");
+  if (!metadata.contains("engine") || !metadata.contains("crc32"))
+    throw ModelError("was saved by an older pyrnn, for Python alone; save it again");
   read_engine(member(metadata, "engine").text());
   for (const auto& [name, json] : header.items())
     if (name != "__metadata__") tensors_.emplace(name, tensor(name, json, data, Index(end - data)));
