@@ -17,6 +17,12 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20150806)
 
 
+@pytest.fixture
+def figure(record_property):
+    """figure(text) puts what the test has measured into its row of the table in tests/README.md, see tests/promises.py."""
+    return lambda text: record_property("figure", text)
+
+
 @pytest.fixture(scope="session")
 def engine_build(tmp_path_factory):
     """A folder where the engine is built without Python: `digest`, the C library where nlohmann/json is there, and the fuzzer

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 import pyrnn
 from pyrnn import Input, Sequential, layers, losses, metrics, optimizers
+from tests.promises import cases
 
 
 def model(dtype="float32"):
@@ -328,13 +329,15 @@ def test_damaged_tensors(path, damage):
         pyrnn.load_model(rewritten(path, change_tensors=damage))
 
 
+@pytest.mark.promise("A changed bit of a model file is noticed")
 @pytest.mark.parametrize("save", [Sequential.save, Sequential.save_weights])
-def test_every_changed_byte_is_noticed(save, path, rng):
+def test_every_changed_byte_is_noticed(save, path, rng, figure):
     made = model()
     save(made, path)
     content, before = path.read_bytes(), made.get_weights()
     version, checksum = content.index(b'format_version":"') + 17, content.index(b'"crc32') + 1
-    for at in [version, *range(checksum, checksum + 20), *rng.choice(len(content), 200, replace=False)]:
+    chosen = rng.choice(len(content), cases(200, len(content)), replace=False)
+    for at in [version, *range(checksum, checksum + 20), *chosen]:
         changed = bytearray(content)
         changed[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)
@@ -342,6 +345,7 @@ def test_every_changed_byte_is_noticed(save, path, rng):
             made.load_weights(path)
     for value, wanted in zip(made.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, wanted)
+    figure(f"{len(chosen)} of {len(content)} bytes, a bit each")
 
 
 @pytest.mark.parametrize("copied", [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy, copy.copy])
