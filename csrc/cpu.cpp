@@ -12,6 +12,7 @@ extern const KernelTables kernels_baseline;
 #if defined(PYRNN_X86)
 extern const KernelTables kernels_avx2;
 extern const KernelTables kernels_avx512;
+extern const QuantizedKernels quantized_avx512_vnni, quantized_avx512_bf16;
 #endif
 
 namespace {
@@ -53,6 +54,18 @@ const Isa& active() {
   return picked;
 }
 
+// Those of the instruction set in use, and what the processor has beside it
+QuantizedKernels pick_quantized() {
+  QuantizedKernels picked = active().kernels->quantized;
+#if defined(PYRNN_X86)
+  if (isa() == "avx512") {
+    if (__builtin_cpu_supports("avx512vnni")) picked.add_int8 = quantized_avx512_vnni.add_int8;
+    if (__builtin_cpu_supports("avx512bf16")) picked.add_bfloat16 = quantized_avx512_bf16.add_bfloat16;
+  }
+#endif
+  return picked;
+}
+
 }  // namespace
 
 std::vector<std::string> available_isas() {
@@ -84,6 +97,10 @@ const Kernels<float>& kernels<float>() {
 template <>
 const Kernels<double>& kernels<double>() {
   return active().kernels->f64;
+}
+const QuantizedKernels& quantized_kernels() {
+  static const QuantizedKernels picked = pick_quantized();
+  return picked;
 }
 
 }  // namespace pyrnn

@@ -156,6 +156,7 @@ template <class T>
 void Network<T>::train_batch(Batch batch, const States<T>& states, double learning_rate, double* results) {
   std::lock_guard<std::mutex> lock(mutex_);
   const Readers::Writing writing(readers_);
+  if (quantized_memory_.size()) throw std::invalid_argument("a network with quantized weights cannot be trained");
   begin(Mode::train, batch, states);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);

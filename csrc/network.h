@@ -98,6 +98,7 @@ class Network {
   void predict_locked(Batch batch, const States<T>& states, T* out);
 
   void place_weights(NetworkUse use);
+  void place_quantized();
   void place_penalties();
   // Checks a batch, puts its rows in order, and plans for it.
   void begin(Mode mode, Batch& batch, const States<T>& states);
@@ -135,6 +136,8 @@ class Network {
   std::vector<Op<T>*> recurrent_;
 
   Memory weight_memory_;
+  Memory
+      quantized_memory_;  // copies of weights in 16 or 8 bits, where a spec asks for them: such a network only answers
   T* weights_ = nullptr;
   T* grads_ = nullptr;  // [pieces][n_weights_]; added up, the first is the batch's
   Index n_weights_ = 0;

@@ -10,7 +10,8 @@ template <class T>
 void Network<T>::place_weights(NetworkUse use) {
   for (auto& op : stack_.ops)
     for (auto& parameter : op->parameters) n_weights_ += parameter.layout.size();
-  const Index most_pieces = use == NetworkUse::streams
+  place_quantized();
+  const Index most_pieces = use == NetworkUse::streams || quantized_memory_.size()
                                 ? 0
                                 : gradient_pieces(std::numeric_limits<Index>::max(), double(n_weights_) * sizeof(T));
   weight_memory_ = Memory(std::size_t((1 + most_pieces) * n_weights_) * sizeof(T));
@@ -26,6 +27,18 @@ void Network<T>::place_weights(NetworkUse use) {
 }
 
 template <class T>
+void Network<T>::place_quantized() {
+  lay_out_in(quantized_memory_, [&](Planner& memory) {
+    for (auto& op : stack_.ops)
+      for (auto& parameter : op->parameters) {
+        const PanelLayout& layout = parameter.layout;
+        if (parameter.quantized.type != WeightType::float32)
+          parameter.quantized.place(layout.panels(), layout.rows, layout.width(), memory);
+      }
+  });
+}
+
+template <class T>
 void Network<T>::place_penalties() {
   for (std::size_t spec = 0; spec < specs_.size(); spec++)
     for (const auto& [name, regularizer] : specs_[spec].regularizers) {
@@ -38,8 +51,11 @@ template <class T>
 void Network<T>::share_weights(Stack<T>& stack) const {
   const std::size_t first = stack_.ops.size() - stack.ops.size();  // a decoder's ops are the last
   for (std::size_t i = 0; i < stack.ops.size(); i++)
-    for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++)
-      stack.ops[i]->parameters[j].value = stack_.ops[first + i]->parameters[j].value;
+    for (std::size_t j = 0; j < stack.ops[i]->parameters.size(); j++) {
+      const Parameter<T>& ours = stack_.ops[first + i]->parameters[j];
+      stack.ops[i]->parameters[j].value = ours.value;
+      stack.ops[i]->parameters[j].quantized = ours.quantized;
+    }
 }
 
 template <class T>
@@ -89,6 +105,7 @@ void Network<T>::set_iterations(std::int64_t iterations) {
 
 #define PYRNN_INSTANTIATE(T)                                                                 \
   template void Network<T>::place_weights(NetworkUse);                                       \
+  template void Network<T>::place_quantized();                                               \
   template void Network<T>::place_penalties();                                               \
   template void Network<T>::share_weights(Stack<T>&) const;                                  \
   template const Parameter<T>& Network<T>::parameter(std::size_t, const std::string&) const; \

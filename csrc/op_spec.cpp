@@ -9,6 +9,10 @@ Merge merge_by_name(const std::string& name) {
                         {{"concat", Merge::concat}, {"sum", Merge::sum}, {"mul", Merge::mul}, {"ave", Merge::ave}});
 }
 
+WeightType weight_type_by_name(const std::string& name) {
+  return by_name<WeightType>(name, "quantization", {{"bfloat16", WeightType::bfloat16}, {"int8", WeightType::int8}});
+}
+
 OpSpec op_by_name(const std::string& op) {
   const auto kind = by_name<OpKind>(op, "op",
                                     {{"embedding", OpKind::embedding},
@@ -46,6 +50,7 @@ OptionMember option_member(const std::string& op, const std::string& name) {
       {"bidirectional", &OpSpec::merge},
       {"reset_after", &OpSpec::reset_after},
       {"layer_norm", &OpSpec::layer_norm},
+      {"quantization", &OpSpec::weights},
       {"rate", &OpSpec::rate},
       {"stddev", &OpSpec::deviation},
       {"dropout", &OpSpec::dropout},

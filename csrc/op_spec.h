@@ -40,13 +40,14 @@ inline constexpr Names<Activation> kActivations = {{"linear", Activation::linear
 
 Activation activation_by_name(const std::string& name);
 Merge merge_by_name(const std::string& name);
+WeightType weight_type_by_name(const std::string& name);
 
 // With the defaults of its kind
 OpSpec op_by_name(const std::string& op);
 
 // Where an option of an op goes
 using OptionMember = std::variant<Index OpSpec::*, bool OpSpec::*, double OpSpec::*, std::uint64_t OpSpec::*,
-                                  Activation OpSpec::*, Merge OpSpec::*>;
+                                  Activation OpSpec::*, Merge OpSpec::*, WeightType OpSpec::*>;
 OptionMember option_member(const std::string& op, const std::string& name);
 
 // `value.as<V>()` is the option's value, of type Index, bool, double, std::uint64_t or std::string, or throws.
@@ -57,6 +58,8 @@ void set_option(OpSpec& spec, const std::string& op, const std::string& name, co
         using V = std::decay_t<decltype(spec.*member)>;
         if constexpr (std::is_same_v<V, Activation>)
           spec.*member = activation_by_name(value.template as<std::string>());
+        else if constexpr (std::is_same_v<V, WeightType>)
+          spec.*member = weight_type_by_name(value.template as<std::string>());
         else if constexpr (std::is_same_v<V, Merge>)
           spec.*member = merge_by_name(value.template as<std::string>()), spec.bidirectional = true;
         else

@@ -28,6 +28,10 @@ std::unique_ptr<Recurrent<T>> layer_normalized(const RecurrentSpec& cell, const 
 
 template <class T>
 std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
+  if (spec.weights != WeightType::float32 && !std::is_same_v<T, float>)
+    throw std::invalid_argument("Network: quantized weights are of a float32 network");
+  if (spec.weights == WeightType::int8 && std::max(inputs, spec.units) > kMostInt8Depth)
+    throw std::invalid_argument("Network: int8 is of at most " + std::to_string(kMostInt8Depth) + " inputs and units");
   const RecurrentSpec cell{inputs,
                            spec.units,
                            spec.return_sequences,
@@ -35,7 +39,8 @@ std::unique_ptr<Recurrent<T>> one_direction(Index inputs, const OpSpec& spec) {
                            spec.go_backwards,
                            spec.activation,
                            spec.recurrent_activation,
-                           {spec.dropout, spec.recurrent_dropout, spec.zoneout, spec.seed}};
+                           {spec.dropout, spec.recurrent_dropout, spec.zoneout, spec.seed},
+                           spec.weights};
   if (spec.layer_norm) return layer_normalized<T>(cell, spec);
   if (spec.kind == OpKind::lstm) return std::make_unique<Lstm<T>>(cell);
   if (spec.kind == OpKind::simple_rnn) return std::make_unique<SimpleRnn<T>>(cell);

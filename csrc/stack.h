@@ -41,6 +41,7 @@ struct OpSpec {
   Merge merge = Merge::concat;                             // of bidirectional
   bool reset_after = true;                                 // of gru
   bool layer_norm = false;                                 // of lstm and gru
+  WeightType weights = WeightType::float32;                // of cells, in inference
   Activation activation = Activation::linear;              // of cells, dense and activation
   Activation recurrent_activation = Activation::sigmoid;   // of lstm and gru
   double rate = 0;                                         // of dropout

@@ -33,10 +33,12 @@ def input_spec(layers: Sequence[Layer]) -> InputSpec:
     return InputSpec(shape, features, sequence, first.takes_ids, only_ids=False, reads_one_hot=first.takes_ids)
 
 
-def plan_ops(layers: Sequence[Layer], training: bool = True) -> tuple[list[dict[str, Any]], list[int]]:
+def plan_ops(
+    layers: Sequence[Layer], training: bool = True, quantization: str | None = None
+) -> tuple[list[dict[str, Any]], list[int]]:
     """The engine's ops, with what `training` needs or without, and which of them each layer became.
 
-    Masking, and a OneHot before a layer that reads ids itself, become no op; they share that of the layer that follows.
+    `quantization`: of recurrent layers' weights. Masking, and a OneHot before a layer that reads ids itself, become no op; they share that of the layer that follows.
     """
     ops: list[dict[str, Any]] = []
     indices = []
@@ -45,6 +47,8 @@ def plan_ops(layers: Sequence[Layer], training: bool = True) -> tuple[list[dict[
         vanishes = isinstance(layer, Masking) or (isinstance(layer, OneHot) and following and following.takes_ids)
         if following is None or not vanishes:
             options = {**layer.training_options(), "regularizers": penalties(layer)} if training else {}
+            if quantization is not None and layer.state_units():
+                options["quantization"] = quantization
             ops.append({**layer.op(), **options})
     return ops, indices
 
@@ -55,23 +59,23 @@ def penalties(layer: Layer) -> dict[str, tuple[float, float]]:
     return {name: (regularizer.l1, regularizer.l2) for name, regularizer in specs if regularizer is not None}
 
 
-def build_network(layers: Sequence[Layer], dtype: str) -> Network:
+def build_network(layers: Sequence[Layer], dtype: str, quantization: str | None = None) -> Network:
     """A network that has taken over the weights of built layers."""
     spec = input_spec(layers)
-    ops, indices = plan_ops(layers)
+    ops, indices = plan_ops(layers, quantization=quantization)
     network = Network(dtype, spec.features, spec.sequence, spec.only_ids, ops)
     for layer, index in zip(layers, indices, strict=True):
         layer.attach(network, index)
     return network
 
 
-def engine_description(layers: Sequence[Layer], dtype: str) -> dict[str, Any]:
+def engine_description(layers: Sequence[Layer], dtype: str, quantization: str | None = None) -> dict[str, Any]:
     """What a network that only answers is made from, as JSON has it, the weights by their paths: for csrc/c/model_file.h.
 
     Nothing is drawn for it, and the network of the layers, where they have one, stays as it is.
     """
     spec = input_spec(layers)
-    ops, indices = plan_ops(layers, training=False)
+    ops, indices = plan_ops(layers, training=False, quantization=quantization)
     for op in ops:
         op["weights"] = {}
     for layer, index in zip(layers, indices, strict=True):

@@ -1,7 +1,8 @@
 """A model that answers."""
 
+import copy
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +10,10 @@ import numpy.typing as npt
 from . import _batches
 from ._adapt import Adapting
 from ._batches import fed
-from ._checks import refuse_unknown
+from ._checks import choice, refuse_unknown
 from ._lengths import Steps, scattered
 from ._progress import Silent, checked_verbose, prediction_progress
-from ._stack import Array
+from ._stack import Array, Stack
 
 Verbose = str | int
 
@@ -109,6 +110,44 @@ class Predicting(Adapting):
         """What `predict` returns, for x as one batch."""
         return _alone_or_list(self._answer("predict_on_batch", x, lengths, mask, initial_state))
 
+    # -- in fewer bits --------------------------------------------------------
+
+    @property
+    def quantization(self) -> str | None:
+        """What `quantize` made of the recurrent layers' weights; None where it did not make this model."""
+        return self._quantization
+
+    def quantize(self, dtype: str) -> Self:
+        """A copy of this model that answers faster: its recurrent layers multiply with weights in "int8" or "bfloat16".
+
+        What a step of a wide layer takes is the fetching of its weights, which are a half or a quarter of the bytes then; batches gain
+        where the processor has instructions for such products. `benchmarks/README.md` has figures.
+
+        - "bfloat16": kernel and recurrent_kernel, the layer's input and its state are rounded to 8 significant bits; sums stay float32.
+        - "int8": each column of the kernels is integers from -127 to 127 times its largest value / 127 (Jacob et al. 2018, without
+          zero point), and so is each row of the input and of the state, at every step; sums of integers are exact.
+
+        All other weights, and the row of the kernel that an id looks up, stay float32. Results are the same bits on every
+        processor. The copy has `predict`, `evaluate`, `stream`, `save` and all else but training and `export`; its weights can be read
+        and replaced, in float32. What is lost is told by `evaluate` of both.
+
+        Raises ValueError for another dtype, for a model without shapes or recurrent layers, of float64, or quantized already.
+
+        >>> import numpy as np
+        >>> import pyrnn
+        >>> from pyrnn import layers
+        >>> model = pyrnn.Sequential([pyrnn.Input((None, 57)), layers.GRU(64), layers.Dense(57, activation="softmax")])
+        >>> small = model.quantize("int8")
+        >>> x = np.array([[3, 1, 4, 1, 5]])
+        >>> bool(np.allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-3))
+        True
+        """
+        self._refuse_quantized("quantize", "quantize")
+        dtype = checked_quantization("quantize", dtype, self)
+        model = copy.deepcopy(self)
+        model._quantization = dtype
+        return model
+
     def _answer(
         self, caller: str, x: object, lengths: object = None, mask: object = None, initial_state: object = None
     ) -> list[Array]:
@@ -161,6 +200,15 @@ class Predicting(Adapting):
         finally:
             progress.close()
         return [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
+
+
+def checked_quantization(caller: str, dtype: object, model: Stack) -> str:
+    checked = choice(caller, "dtype", dtype, ("int8", "bfloat16"))
+    if not any(layer.state_units() for layer in model._built_layers()):
+        raise ValueError(f"{caller}: model {model.name!r} has no recurrent layer, whose weights would be in {checked}")
+    if model.dtype != "float32":
+        raise ValueError(f"{caller}: model must be of float32, got {model.dtype}")
+    return checked
 
 
 def _alone_or_list(outputs: list[Array]) -> Array | list[Array]:

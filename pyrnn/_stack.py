@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 class Stack:
     """What `Sequential` is before anyone asks it to learn."""
 
+    _quantization: str | None = None
+
     def __init__(
         self,
         layers: Iterable[Input | Layer] | None = None,
@@ -78,7 +80,7 @@ class Stack:
     def _require_network(self) -> Network:
         """The engine's network, which has the weights from here on."""
         if self._network is None:
-            self._network = build_network(self._built_layers(), self.dtype)
+            self._network = build_network(self._built_layers(), self.dtype, self._quantization)
         return self._network
 
     def _release_network(self) -> None:
@@ -150,6 +152,13 @@ class Stack:
 
         refuse_unknown("summary", Stack.summary, unsupported)
         print_summary(self.name, self._layers, np.dtype(self.dtype).itemsize, print_fn)
+
+    def _refuse_quantized(self, caller: str, what: str) -> None:
+        if self._quantization is not None:
+            raise ValueError(
+                f"{caller}: model {self.name!r} has weights in {self._quantization}, for answers alone; {what} the model that"
+                " it was made from"
+            )
 
     def _built_layers(self) -> list[Layer]:
         if not self._layers:

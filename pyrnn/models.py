@@ -173,6 +173,7 @@ class Sequential(Predicting):
         """
         epochs = renamed("fit", "nb_epoch", "epochs", epochs, 1, unsupported)
         refuse_unknown("fit", Sequential.fit, unsupported)
+        self._refuse_quantized("fit", "train")
         compiled = self._require_compiled("fit")
         first = whole("fit", "initial_epoch", initial_epoch, low=0)
         last = whole("fit", "epochs", epochs)
@@ -265,6 +266,7 @@ class Sequential(Predicting):
         Weights and `initial_state` as for `fit`.
         """
         refuse_unknown("train_on_batch", Sequential.train_on_batch, unsupported)
+        self._refuse_quantized("train_on_batch", "train")
         compiled = self._require_compiled("train_on_batch")
         data = self._adapt("train_on_batch", x, y, compiled, sample_weight, lengths, mask, initial_state)
         data = self._weigh_classes("train_on_batch", data, class_weight, compiled)

@@ -1,6 +1,7 @@
 """Model files: one safetensors file with the weights as tensors and the rest as JSON in its metadata. No code, no pickle.
 
-Metadata: `format` "pyrnn", `format_version` "2", `model` the JSON of class_name, config, and compile (null before compile()), and
+Metadata: `format` "pyrnn", `format_version` "2", `model` the JSON of class_name, config, compile (null before compile()) and
+quantization (null, or of the weights' copies, which are made anew: the tensors are what they were made from), and
 `engine`, which Python does not read: the JSON of the ops that the model becomes, for C (csrc/c/model_file.h).
 Tensors: "<layer name>/<weight name>", in Keras' shapes. Files of weights alone have the `format` "pyrnn weights", and in place of
 `model` the JSON list `weights` of the tensors' names in the model's order. `crc32` is the checksum of the JSON and the tensors,
@@ -17,6 +18,7 @@ from ._checks import refuse_unknown
 from ._compile import Compiled
 from ._files import Unreadable
 from ._network import engine_description
+from ._predicting import checked_quantization
 from .models import Sequential
 from .seq2seq import Seq2Seq
 
@@ -50,13 +52,14 @@ def from_bytes(content: bytes) -> Sequential:
 def _metadata(model: Sequential) -> dict[str, str]:
     compiled = model._compiled
     class_name = "Seq2Seq" if isinstance(model, Seq2Seq) else "Sequential"
-    engine = {"version": 1, "class_name": class_name}
+    engine: dict[str, Any] = {"version": 1, "class_name": class_name}
     if class_name == "Sequential":
-        engine = engine_description(model._built_layers(), model.dtype)
+        engine = engine_description(model._built_layers(), model.dtype, model.quantization)
     description = {
         "class_name": class_name,
         "config": model.get_config(),
         "compile": None if compiled is None else compiled.get_config(),
+        "quantization": model.quantization,
     }
     return {"format": _FORMAT, "model": json.dumps(description), "engine": json.dumps(engine)}
 
@@ -150,6 +153,8 @@ def _rebuild(description: dict[str, Any]) -> Sequential:
     try:
         model = _MODELS[description["class_name"]]._from_config(description["config"], draw=False)
         model._built_layers()
+        if description.get("quantization") is not None:
+            model._quantization = checked_quantization("load_model", description["quantization"], model)
         if description["compile"] is not None:
             compiled = Compiled.from_config(description["compile"])
             iterations = compiled.optimizer.iterations

@@ -114,10 +114,13 @@ def test_pkg_config_and_a_c_compiler_are_enough(c_prefixes, c_library, tmp_path,
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weights", ["float32", "float64", "bfloat16", "int8"])
 @pytest.mark.parametrize("name", MODELS)
-def test_steps_have_the_bits_of_pythons(c_library, tmp_path, rng, name, dtype):
+def test_steps_have_the_bits_of_pythons(c_library, tmp_path, rng, name, weights):
+    dtype = "float64" if weights == "float64" else "float32"
     model = copy_of(name, dtype)
+    if weights != dtype:
+        model = model.quantize(weights)
     model.save(tmp_path / "model")
     status, loaded = c_library.load(tmp_path / "model")
     assert status == OK, c_library.error

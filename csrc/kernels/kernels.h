@@ -262,13 +262,47 @@ struct Kernels {
   double (*multiply_adds)(Index n, T* x);
 };
 
+// What a row of A was rounded to for products with int8 weights: integers, times scale; and 128 times their sum
+struct RoundedRow {
+  float scale;
+  std::int32_t offset;
+};
+
+// C[r, :] += A[r, :] B of weights B that are rounded to 16 or 8 bits, and rows of A like them    C [rows, columns]
+struct QuantizedProduct {
+  Index rows;
+  Index columns;           // a multiple of kBlock, <= kPanel
+  const std::uint32_t* a;  // [rows, a_stride]: of a row, the values of ascending k from each word's lowest bits up,
+  Index a_stride;
+  const std::uint32_t* b;  // [words, b_stride]: and so of a column, one word below the other; int8 has 128 added
+  Index b_stride;
+  Index words;  // two or four k each
+  float* c;
+  Index c_stride;
+  const RoundedRow* rounded = nullptr;  // [rows] of int8
+  const float* scales = nullptr;        // [columns] of int8
+};
+
+// For inference with weights of few bits. Its results are the same on every instruction set.
+struct QuantizedKernels {
+  // words[r] = x[r, 0:n], n a multiple of kBlock
+  void (*round_to_bfloat16)(Index rows, Index n, const float* x, Index x_stride, std::uint32_t* words,
+                            Index words_stride);
+  void (*round_to_int8)(Index rows, Index n, const float* x, Index x_stride, std::uint32_t* words, Index words_stride,
+                        RoundedRow* rounded);
+  void (*add_bfloat16)(const QuantizedProduct&);
+  void (*add_int8)(const QuantizedProduct&);
+};
+
 struct KernelTables {
   Kernels<float> f32;
   Kernels<double> f64;
+  QuantizedKernels quantized;
 };
 
 // The table of the instruction set in use (cpu.cpp picks it).
 template <class T>
 const Kernels<T>& kernels();
+const QuantizedKernels& quantized_kernels();
 
 }  // namespace pyrnn

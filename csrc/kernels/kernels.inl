@@ -32,6 +32,7 @@ namespace {
 #include "normalization.h"
 #include "pooling.h"
 #include "probe.h"
+#include "quantized.h"
 #include "random.h"
 #include "simple_rnn.h"
 #include "update.h"
@@ -95,6 +96,7 @@ constexpr Kernels<T> table() {
 }  // namespace
 
 extern const KernelTables PYRNN_ISA_NAME;
-constexpr KernelTables PYRNN_ISA_NAME = {table<float>(), table<double>()};
+constexpr KernelTables PYRNN_ISA_NAME = {
+    table<float>(), table<double>(), {round_to_bfloat16, round_to_int8, add_bfloat16, add_int8}};
 
 }  // namespace pyrnn

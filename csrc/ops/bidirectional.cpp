@@ -19,7 +19,7 @@ Signal<T> Bidirectional<T>::plan(const Signal<T>& in, const Plan& plan, Planner&
   auto given = this->parameters.begin();  // where the network has placed them
   for (Recurrent<T>* op : {forward_.get(), backward_.get()})
     for (Parameter<T>& parameter : op->parameters) {
-      parameter.value = given->value, parameter.grad = given->grad;
+      parameter.value = given->value, parameter.grad = given->grad, parameter.quantized = given->quantized;
       ++given;
     }
   in_ = in;

@@ -63,16 +63,17 @@ void GruResetBefore<T>::step_forward(Index t, const Share& share) {
   const Rows rows = share.rows;
   const Part::Range own = share.part.of(this->panels_);
   for (Index p = own.begin; p < own.end; p++) {
-    this->input_product(t, p, rows);
-    this->state_product(t, p, rows, this->state_input(t, rows.begin), kZAndR, 2 * kBlock, kOfZAndR);
+    this->input_product(t, p, share);
+    this->state_product(t, p, share, this->state_input(t, rows.begin), kZAndR, 2 * kBlock, kOfZAndR);
     CellStep<T> step = this->cell_step(t, p, rows);
     step.h_prev = this->state_input(t, rows.begin) + p * kBlock;
     step.reset_h = reset_h(t, rows.begin) + p * kBlock;
     kernels<T>().gru_gates(step);
   }
   share.part.wait();  // the candidate's product reads r h of all panels
+  if (!this->starts_at_zero(t)) this->round_state(reset_h(t, rows.begin), share);
   for (Index p = own.begin; p < own.end; p++) {
-    this->state_product(t, p, rows, reset_h(t, rows.begin), kCandidate, kBlock, kOfCandidate);
+    this->state_product(t, p, share, reset_h(t, rows.begin), kCandidate, kBlock, kOfCandidate);
     CellStep<T> step = this->cell_step(t, p, rows);
     kernels<T>().gru_candidate(step);
     this->step_done(t, p, rows);

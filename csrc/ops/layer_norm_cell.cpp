@@ -66,9 +66,9 @@ void LayerNormCell<T, Cell>::step_forward(Index t, const Share& share) {
   const bool from_back = (t + this->turn_) % 2;
   for (Index i = own.begin; i < own.end; i++) {
     const Index p = own.pick(i, from_back);
-    this->input_product(t, p, share.rows);
-    this->state_product(t, p, share.rows, this->state_input(t, share.rows.begin), this->cell_.h_column,
-                        this->cell_.h_width, 0);
+    this->input_product(t, p, share);
+    this->state_product(t, p, share, this->state_input(t, share.rows.begin), this->cell_.h_column, this->cell_.h_width,
+                        0);
   }
   share.part.wait();  // the moments of a row are those of all panels
   const Rows rows = share.own_rows();

@@ -1,6 +1,7 @@
 #include "op.h"
 
 #include <cstring>
+#include <type_traits>
 
 namespace pyrnn {
 
@@ -11,6 +12,13 @@ void Parameter<T>::pack_into(T* packed, const T* from) const {
   for (Index row = 0; row < l.rows; row++)
     for (Index gate = 0; gate < l.gates; gate++)
       for (Index unit = 0; unit < l.units; unit++) packed[l.at(row, gate, unit)] = *from++;
+}
+
+template <class T>
+void Parameter<T>::pack(const T* from) const {
+  pack_into(value, from);
+  if constexpr (std::is_same_v<T, float>)
+    if (quantized) quantized.fill(value, layout.panels(), layout.rows, layout.width());
 }
 
 template <class T>

@@ -16,6 +16,7 @@
 #include "../memory.h"
 #include "../parallel.h"
 #include "../schedule.h"
+#include "quantized.h"
 
 namespace pyrnn {
 
@@ -78,8 +79,10 @@ struct Parameter {
   PanelLayout layout;
   T* value = nullptr;
   T* grad = nullptr;
+  QuantizedCopy quantized = {};  // of float32, which inference reads in place of the value
 
-  void pack(const T* from) const { pack_into(value, from); }
+  // The value, and its copy
+  void pack(const T* from) const;
   void pack_into(T* packed, const T* from) const;
   void unpack(const T* packed, T* to) const;
 };

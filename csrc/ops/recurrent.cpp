@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace pyrnn {
 
@@ -15,6 +16,7 @@ Recurrent<T>::Recurrent(const RecurrentSpec& spec, const CellShape& cell)
   const Index I = spec.inputs, H = spec.units, G = cell.gates, block = cell.units_per_panel;
   this->parameters.push_back({"kernel", {I, G * H}, {I, G, H, block, cell.x_places}});
   this->parameters.push_back({"recurrent_kernel", {H, G * H}, {H, G, H, block, cell.h_places}});
+  for (Parameter<T>& weight : this->parameters) weight.quantized.type = spec.weights;
 }
 
 template <class T>
@@ -44,6 +46,11 @@ Signal<T> Recurrent<T>::plan(const Signal<T>& in, const Plan& plan, Planner& mem
   if (!streaming_) h_ = placed_ ? placed_h_ : rows(keeps_h_ ? steps_ + 1 : 2, h_stride());
   plan_cell(training_ ? steps_ + 1 : 1, plan, memory);
   projected_ = in.repeated ? rows(panels_, cell_.x_width) : RowArray<T>{};
+  const WeightType weights = training_ ? WeightType::float32 : spec_.weights;
+  const Index parts = together_ ? num_threads() : 1;
+  const bool rounds_x = !in.symbols && !in.repeated;
+  rounded_x_.plan(rounds_x ? weights : WeightType::float32, spec_.inputs, parts, batch_, plan.height, memory);
+  rounded_h_.plan(weights, spec_.units, parts, batch_, plan.height, memory);
   dgates_sum_ = in.repeated && training_ ? rows(panels_, kPanel) : RowArray<T>{};
   dh0_ = training_ && wants_state_gradient_ ? rows(1, h_stride()) : RowArray<T>{};
   dh_last_ = training_ && has_state_gradient_ ? rows(1, h_stride()) : RowArray<T>{};
@@ -86,6 +93,8 @@ void Recurrent<T>::forward(const Share& share) {
   for (Index t = 0; t < steps_; t++) {
     const Share of_step{in_.rows_at(t, rows), share.part};
     if (!of_step.rows.count()) break;
+    round_input(t, of_step);
+    if (!starts_at_zero(t)) round_state(state_input(t, rows.begin), of_step);
     step_forward(t, of_step);
     share.part.wait();  // step t + 1 reads h_t of all panels
   }
@@ -102,7 +111,7 @@ void Recurrent<T>::step_forward(Index t, const Share& share) {
   const bool from_back = (t + turn_) % 2;
   for (Index i = own.begin; i < own.end; i++) {
     const Index p = own.pick(i, from_back);
-    products(t, p, share.rows);
+    products(t, p, share);
     CellStep<T> step = cell_step(t, p, share.rows);
     cell_forward(step, t, p, share.rows.begin);
     step_done(t, p, share.rows);
@@ -143,38 +152,70 @@ Gemm<T> Recurrent<T>::input_part(Index t, Index p, Rows rows, Product<T>& x_w) c
     g.table_stride = cell_.x_width;
   } else {
     x_w = {x_.at(t, rows.begin), in_.stride(), kernel_p, cell_.x_width, spec_.inputs};
-    g.n_products = 1;
+    g.n_products = rounded_x_ ? 0 : 1;
   }
   return g;
 }
 
 template <class T>
-void Recurrent<T>::products(Index t, Index p, Rows rows) {
+void Recurrent<T>::products(Index t, Index p, const Share& share) {
+  const T* h = state_input(t, share.rows.begin);
+  if (cell_.x_column != cell_.h_column) {
+    input_product(t, p, share);
+    return state_product(t, p, share, h, cell_.h_column, cell_.h_width, 0);
+  }
   Product<T> both[2];
-  Gemm<T> g = input_part(t, p, rows, both[0]);
-  const bool same_columns = cell_.x_column == cell_.h_column;
-  if (same_columns && !starts_at_zero(t))
-    both[g.n_products++] = {state_input(t, rows.begin), h_stride(),
-                            recurrent_kernel().value + p * spec_.units * cell_.h_width, cell_.h_width, spec_.units};
+  Gemm<T> g = input_part(t, p, share.rows, both[0]);
+  const bool has_state = !starts_at_zero(t);
+  if (has_state && !rounded_h_)
+    both[g.n_products++] = {h, h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width, cell_.h_width,
+                            spec_.units};
   kernels<T>().gemm(g);
-  if (!same_columns) state_product(t, p, rows, state_input(t, rows.begin), cell_.h_column, cell_.h_width, 0);
+  if (rounded_x_) add_rounded(rounded_x_, kernel(), p, 0, g, share);
+  if (has_state && rounded_h_) add_rounded(rounded_h_, recurrent_kernel(), p, 0, g, share);
 }
 
 template <class T>
-void Recurrent<T>::input_product(Index t, Index p, Rows rows) {
+void Recurrent<T>::input_product(Index t, Index p, const Share& share) {
   Product<T> x_w;
-  kernels<T>().gemm(input_part(t, p, rows, x_w));
+  const Gemm<T> g = input_part(t, p, share.rows, x_w);
+  kernels<T>().gemm(g);
+  if (rounded_x_) add_rounded(rounded_x_, kernel(), p, 0, g, share);
 }
 
 template <class T>
-void Recurrent<T>::state_product(Index t, Index p, Rows rows, const T* h, Index column, Index width, Index of_kernel) {
+void Recurrent<T>::state_product(Index t, Index p, const Share& share, const T* h, Index column, Index width,
+                                 Index of_kernel) {
+  const bool has_state = !starts_at_zero(t);
   const Product<T> h_r{h, h_stride(), recurrent_kernel().value + p * spec_.units * cell_.h_width + of_kernel,
                        cell_.h_width, spec_.units};
-  T* to = state_products().at(gates_slot(t, p), rows.begin) + column;
-  Gemm<T> g{rows.count(), width, &h_r, starts_at_zero(t) ? 0 : 1, to, kPanel};
+  T* to = state_products().at(gates_slot(t, p), share.rows.begin) + column;
+  Gemm<T> g{share.rows.count(), width, &h_r, has_state && !rounded_h_ ? 1 : 0, to, kPanel};
   if (state_products().base == gates_.base)  // else it stands alone
     g.kept = std::clamp<Index>(cell_.x_column + cell_.x_width - column, 0, width);
   kernels<T>().gemm(g);
+  if (has_state && rounded_h_) add_rounded(rounded_h_, recurrent_kernel(), p, of_kernel, g, share);
+}
+
+// ---- the same by weights of 16 or 8 bits ---------------------------------------------------------------------------
+
+template <class T>
+void Recurrent<T>::round_input(Index t, const Share& share) {
+  if constexpr (std::is_same_v<T, float>)
+    if (rounded_x_) rounded_x_.round(x_.at(t, share.rows.begin), in_.stride(), share.rows, share.part.index);
+}
+
+template <class T>
+void Recurrent<T>::round_state(const T* h, const Share& share) {
+  if constexpr (std::is_same_v<T, float>)
+    if (rounded_h_) rounded_h_.round(h, h_stride(), share.rows, share.part.index);
+}
+
+template <class T>
+void Recurrent<T>::add_rounded(const RoundedRows& a, const Parameter<T>& b, Index p, Index first, const Gemm<T>& g,
+                               const Share& share) const {
+  if constexpr (std::is_same_v<T, float>)
+    a.multiply(b.quantized, p, b.layout.width(), first, g.columns, share.rows, share.part.index, g.c, g.c_stride);
 }
 
 // The input's part where it is the same for every step

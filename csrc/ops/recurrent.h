@@ -17,6 +17,7 @@ struct RecurrentSpec {
   Activation activation = Activation::tanh;
   Activation recurrent_activation = Activation::sigmoid;
   CellRates rates = {};
+  WeightType weights = WeightType::float32;  // that inference reads; ids look up their row of W in float32
 };
 
 // The columns of a panel of products, [rows, kPanel], that x W and h R have; each matrix is packed in panels as wide.
@@ -103,11 +104,14 @@ class Recurrent : public Op<T> {
 
   CellStep<T> cell_step(Index t, Index p, Rows rows) const;
   // x_t W + b, and h R added, to the gates of panel p
-  void products(Index t, Index p, Rows rows);
-  void input_product(Index t, Index p, Rows rows);
+  void products(Index t, Index p, const Share& share);
+  void input_product(Index t, Index p, const Share& share);
   // `width` columns of the gates from `column` on = h times those of R's panel from `of_kernel` on, added where x W
   // stands
-  void state_product(Index t, Index p, Rows rows, const T* h, Index column, Index width, Index of_kernel);
+  void state_product(Index t, Index p, const Share& share, const T* h, Index column, Index width, Index of_kernel);
+  // Where weights are quantized, before such products: their rows of x or of a state
+  void round_input(Index t, const Share& share);
+  void round_state(const T* h, const Share& share);
   // dh (+)= such columns of the gates' gradients times those of R, transposed
   void state_gradient(Index t, T* dh, bool adds, Index column, Index width, Index of_kernel, const Share& share);
 
@@ -163,9 +167,12 @@ class Recurrent : public Op<T> {
   RowArray<T> dh0_, dh_last_;  // gradients of the states before the first and after the last step
   RowArray<T> projected_;      // [panel][rows, x_width]: x W + b of a repeated input, computed once
   RowArray<T> dgates_sum_;     // [panel][rows, kPanel]: gradients of its gates summed over t
+  RoundedRows rounded_x_, rounded_h_;
 
  private:
   Gemm<T> input_part(Index t, Index p, Rows rows, Product<T>& x_w) const;
+  void add_rounded(const RoundedRows& a, const Parameter<T>& b, Index p, Index first, const Gemm<T>& g,
+                   const Share& share) const;
   void project(Index p, Rows rows);
   void input_gradient(const Share& share);
   // Rows of different lengths are reversed in copies, those of equal length by their strides

@@ -51,6 +51,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     """
     if isinstance(model, Seq2Seq):
         raise TypeError("export: a Seq2Seq cannot be a C header, whose step reads and answers at once")
+    model._refuse_quantized("export", "export")
     layers = model._built_layers()
     if model.dtype != "float32":
         raise ValueError(f"export: dtype must be float32 for a C header, got {model.dtype}")

@@ -211,6 +211,8 @@ def _port(onnx: Any, port: Port) -> Any:
 
 def _check(model: Sequential, states: bool, lengths: bool, ids: bool) -> None:
     """Raise ValueError for what a graph cannot say."""
+    if isinstance(model, Sequential):
+        model._refuse_quantized("export", "export")
     if isinstance(model, Seq2Seq) or not isinstance(model, Sequential):
         raise TypeError(f"export: model must be a Sequential, got {model!r}")
     if model.dtype != "float32":

@@ -87,9 +87,9 @@ def at_last_step(model: pyrnn.Sequential) -> pyrnn.Sequential:
 
 
 def _rebuilt(config: dict[str, Any], model: pyrnn.Sequential) -> pyrnn.Sequential:
-    """A network of that configuration with the first weights of `model`."""
+    """A network of that configuration with the first weights of `model`, quantized where it is."""
     for layer in config["layers"]:  # no random numbers, nor the time that orthogonal ones take, for what is replaced
         layer["config"].update({name: "zeros" for name in layer["config"] if name.endswith("_initializer")})
     made = pyrnn.Sequential.from_config(config)
     made.set_weights(model.get_weights()[: len(made.get_weights())])
-    return made
+    return made if model.quantization is None else made.quantize(model.quantization)

@@ -477,6 +477,25 @@ ArrayView view(const T* data, DType dtype, std::vector<Index> shape) {
 template <class T>
 constexpr DType kDtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
 
+// What a network of the same weights predicts with copies of few bits
+template <class T>
+void add_quantized(const Case& c, const Network<T>& trained, const Batch& batch, std::vector<T> predictions,
+                   Hash& hash) {
+  for (const WeightType type : {WeightType::bfloat16, WeightType::int8}) {
+    std::vector<OpSpec> ops = c.ops;
+    for (OpSpec& op : ops) op.weights = type;
+    Network<T> network(c.input, ops);
+    for (const Weight& weight : c.weights) {
+      const Parameter<T>& from = trained.parameter(weight.spec, weight.name);
+      std::vector<T> values(static_cast<std::size_t>(from.layout.size()));
+      from.unpack(from.value, values.data());
+      network.set_weight(network.parameter(weight.spec, weight.name), values.data());
+    }
+    network.predict_batch(batch, {}, predictions.data());
+    hash.add(predictions);
+  }
+}
+
 // Three batches of training, the last one short, then predictions.
 template <class T>
 void digest(const Case& c, Numbers& numbers) {
@@ -525,6 +544,7 @@ void digest(const Case& c, Numbers& numbers) {
   std::vector<T> predictions(static_cast<std::size_t>(kSamples * per_prediction));
   network.predict_batch({x, index.data(), kSamples}, {}, predictions.data());
   hash.add(predictions);
+  if constexpr (sizeof(T) == 4) add_quantized(c, network, {x, index.data(), kSamples}, predictions, hash);
   hash.print<T>(c.name);
 }
 

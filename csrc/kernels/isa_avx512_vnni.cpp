@@ -1,0 +1,2 @@
+#define PYRNN_QUANTIZED_NAME quantized_avx512_vnni
+#include "quantized.inl"
