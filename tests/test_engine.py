@@ -1,4 +1,4 @@
-"""What the compiled engine promises beside its values: the same bits, any processor, no hang after a fork, errors not crashes."""
+"""What the compiled engine promises beside its values: any processor, no hang after a fork, errors not crashes."""
 
 import os
 import subprocess
@@ -13,70 +13,13 @@ from pyrnn import _core, layers
 
 CSRC = Path(__file__).parent.parent / "csrc"
 
-# Trains a stack in which every op stands, with sizes that fill no tile, and prints a digest of its weights and outputs.
-TRAIN = """
-import hashlib, sys
-import numpy as np
-import pyrnn
-from pyrnn import layers
-
-def digest(dtype):
-    pyrnn.utils.set_random_seed(1)
-    rng = np.random.default_rng(1)
-    x, y = rng.integers(0, 11, (75, 7)), rng.integers(0, 5, (75, 3))
-    model = pyrnn.Sequential(dtype=dtype)
-    for layer in [
-        layers.Input((7,)), layers.Embedding(11, 9), layers.LSTM(33, return_sequences=True), layers.Dropout(0.25),
-        layers.LSTM(17), layers.RepeatVector(3), layers.LSTM(31, return_sequences=True),
-        layers.Dense(13, activation="tanh"), layers.Dense(5, activation="softmax"),
-    ]:
-        model.add(layer)
-    model.compile(pyrnn.optimizers.Adam(0.01, global_clipnorm=0.5), "sparse_categorical_crossentropy")
-    model.fit(x, y, batch_size=32, epochs=3, verbose=0)
-    values = [*model.get_weights(), model.predict(x, verbose=0)]
-    if len(sys.argv) > 1:
-        np.savez(sys.argv[1] + dtype, *values)
-    return hashlib.sha256(b"".join(v.tobytes() for v in values)).hexdigest()
-
-print(pyrnn.cpu_info()["isa"], digest("float32"), digest("float64"))
-"""
-
-
-def train(isa="", threads="", save=None):
-    environment = {**os.environ, "PYRNN_ISA": isa, "PYRNN_NUM_THREADS": threads}
-    arguments = [sys.executable, "-c", TRAIN, *([str(save)] if save else [])]
-    result = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True, cwd=CSRC.parent)
-    return result.stdout.split()
-
-
-@pytest.fixture(scope="module")
-def digest():
-    return train()
-
-
-@pytest.mark.parametrize("threads", ["1", "2", "3", "5"])
-def test_training_has_the_same_bits_for_any_number_of_threads(threads, digest):
-    assert train(threads=threads) == digest
-
 
 def test_forcing_an_instruction_set_forces_it():
     for isa in pyrnn.cpu_info()["available"]:
-        assert train(isa=isa)[0] == isa
-
-
-@pytest.mark.skipif("avx512" not in pyrnn.cpu_info()["available"], reason="this processor has no AVX-512")
-def test_avx2_and_avx512_have_the_same_bits():
-    assert train("avx2")[1:] == train("avx512")[1:]
-
-
-def test_the_baseline_differs_by_rounding_only(tmp_path):
-    best = pyrnn.cpu_info()["available"][-1]
-    train("baseline", save=tmp_path / "baseline")
-    train(best, save=tmp_path / "best")
-    for dtype, tolerance in ("float32", 2e-4), ("float64", 1e-12):
-        baseline, values = np.load(tmp_path / f"baseline{dtype}.npz"), np.load(tmp_path / f"best{dtype}.npz")
-        for name in values:
-            np.testing.assert_allclose(baseline[name], values[name], rtol=0, atol=tolerance)
+        command = [sys.executable, "-c", "import pyrnn; print(pyrnn.cpu_info()['isa'])"]
+        environment = {**os.environ, "PYRNN_ISA": isa}
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=CSRC.parent)
+        assert result.stdout == f"{isa}\n"
 
 
 @pytest.mark.parametrize(
