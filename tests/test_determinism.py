@@ -5,6 +5,7 @@ Where bits are meant to change, `python -m tests.bits.canary` writes the expecte
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ import pytest
 from tests.bits import canary
 from tests.bits.canary import found_by, start
 from tests.bits.cases import CASES
+from tests.native.building import tool
 from tests.promises import cases
 
 TOLERANCES = {"float32": 4e-5, "float64": 1e-13}  # of weights and predictions of about 1, after 6 steps of training
@@ -119,3 +121,19 @@ def test_a_resumed_training_has_the_same_bits(expected, tmp_path, figure):
     assert found_by(start("--stops", *backup, threads=2)) == {}
     found = found_by(start(*backup, threads=3))
     figure(f"{compare(found, expected)} trainings")
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="the processor is no x86-64, on which Python could be emulated"
+)
+@pytest.mark.promise(
+    "Processors without AVX-512, and without AVX, import, choose what they have, and train with the same bits"
+)
+@pytest.mark.parametrize(("processor", "kind"), [("Nehalem", "baseline"), ("Haswell", "fma")])
+@pytest.mark.timeout(600)
+def test_older_processors_train_with_the_same_bits(processor, kind, figure):
+    """Python and all, emulated, which ends a process at an instruction that the processor has not. NumPy wants at least a Nehalem."""
+    expected = json.loads(canary.FILE.read_text(encoding="utf-8"))[kind]
+    emulator = [tool("qemu-x86_64", "qemu-x86_64-static"), "-cpu", processor]
+    found = canary.only_bits(found_by(start(*some(7, every=80), under=emulator, threads=2)))
+    figure(f"{compare(found, expected)} trainings on an emulated {processor}")

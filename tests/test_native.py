@@ -1,9 +1,11 @@
-"""The engine without Python, on processors that are not this one: NEON, run by an emulator, has the bits of AVX2 and AVX-512.
+"""The engine without Python, on processors that are not this one: what an emulator runs has the bits of the same instruction set
+here, and NEON those of AVX2 and AVX-512.
 
 `native/digest.cpp` computes every kernel and op and prints a hash for each. A fused multiply-add, a division and a square
 root are rounded once by each of these instruction sets, so nothing less than equality is right.
 """
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -43,15 +45,33 @@ def digest(command, threads, isa=""):
 
 
 @pytest.mark.skipif(not SETS_WITH_FMA, reason="the processor has no fused multiply-add")
-def test_every_instruction_set_here_has_the_same_bits(host):
+@pytest.mark.promise("Every kernel has the same bits on AVX2 and AVX-512")
+def test_every_instruction_set_here_has_the_same_bits(host, figure):
     expected = digest(host, 1, SETS_WITH_FMA[0])
     for isa in SETS_WITH_FMA:
         for threads in (1, 3):
             assert digest(host, threads, isa) == expected, f"{isa}, {threads} threads"
+    figure(f"{len(expected)} kernels and networks on {' and '.join(SETS_WITH_FMA)}")
 
 
 @pytest.mark.skipif(not SETS_WITH_FMA, reason="the processor has no fused multiply-add")
-def test_neon_has_the_same_bits(host, neon):
+@pytest.mark.promise("Every kernel has the same bits on NEON as on AVX2 and AVX-512")
+def test_neon_has_the_same_bits(host, neon, figure):
     expected = digest(host, 1, SETS_WITH_FMA[-1])
     for threads in (1, 3):
         assert digest(neon, threads) == expected, f"{threads} threads"
+    figure(f"{len(expected)} kernels and networks, emulated")
+
+
+@pytest.mark.slow  # test_determinism.py has a short run of Python on the same
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the processor is no x86-64")
+@pytest.mark.promise("Processors without AVX-512, and without AVX, run kernels that they have")
+@pytest.mark.parametrize(("processor", "isa"), [("Nehalem", "baseline"), ("Haswell", "avx2")])
+def test_older_processors_have_the_same_bits(host, processor, isa, figure):
+    """An emulator ends a process at an instruction that its processor has not."""
+    if isa not in pyrnn.cpu_info()["available"]:
+        pytest.skip(f"the processor has no {isa} to compare with")
+    expected = digest(host, 1, isa)
+    emulator = [tool("qemu-x86_64", "qemu-x86_64-static"), "-cpu", processor]
+    assert digest([*emulator, *host], 2) == expected
+    figure(f"{len(expected)} kernels and networks on an emulated {processor}")
