@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.promises import cases
+
 SCRIPT = Path(__file__).parent / "killed_training.py"
 COMMAND = [sys.executable, str(SCRIPT)]
 
@@ -52,16 +54,10 @@ def kill_and_resume(whole, folder, save_freq, rng):
     return kills
 
 
-def test_killed_training_ends_like_one_that_was_not(whole, tmp_path):
-    rng = np.random.default_rng(0)
-    assert kill_and_resume(whole, tmp_path / "run", 5, rng) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
-def test_two_hundred_kills(part, whole, tmp_path):
-    rng, kills, trainings = np.random.default_rng(part), 0, 0
-    while kills < 50:
+@pytest.mark.promise("Training that is killed at any moment, again and again, ends with the bits of one that was not")
+def test_killed_training_ends_like_one_that_was_not(whole, tmp_path, figure):
+    rng, kills, trainings = np.random.default_rng(0), 0, 0
+    while kills < cases(1, 200):
         kills += kill_and_resume(whole, tmp_path / str(trainings), int(rng.integers(1, 6)), rng)
         trainings += 1
-    print(f"{kills} kills in {trainings} trainings, all ended with the same bits")
+    figure(f"{kills} kills in {trainings} trainings")

@@ -126,9 +126,7 @@ def test_a_resumed_training_has_the_same_bits(expected, tmp_path, figure):
 @pytest.mark.skipif(
     platform.machine() != "x86_64", reason="the processor is no x86-64, on which Python could be emulated"
 )
-@pytest.mark.promise(
-    "Processors without AVX-512, and without AVX, import, choose what they have, and train with the same bits"
-)
+@pytest.mark.promise("Processors without AVX-512 or AVX import pyrnn, and train with the same bits")
 @pytest.mark.parametrize(("processor", "kind"), [("Nehalem", "baseline"), ("Haswell", "fma")])
 @pytest.mark.timeout(600)
 def test_older_processors_train_with_the_same_bits(processor, kind, figure):

@@ -1,4 +1,4 @@
-"""What the compiled engine promises beside its values: any processor, no hang after a fork, errors not crashes."""
+"""What the compiled engine promises beside its values: the same bits, any processor, no hang after a fork, errors not crashes."""
 
 import os
 import subprocess

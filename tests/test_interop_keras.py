@@ -12,6 +12,7 @@ import pytest
 
 from pyrnn import Seq2Seq, Sequential, layers
 from pyrnn.interop import keras
+from tests.promises import cases
 
 h5py = pytest.importorskip("h5py")
 
@@ -26,16 +27,20 @@ def expected():
         return dict(arrays)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_files_of_keras_give_its_outputs_and_its_weights(path, expected):
-    model = keras.load(path)
-    y = expected[f"{path.stem}/y"]
-    predicted = model.predict(expected[f"{path.stem}/x"], verbose=0)
-    np.testing.assert_allclose(predicted, y, rtol=0, atol=1e-6 * np.abs(y).max())
-    weights = keras.to_keras(model)
-    assert len(weights) == sum(key.startswith(f"{path.stem}/weights/") for key in expected)
-    for index, weight in enumerate(weights):
-        np.testing.assert_array_equal(weight, expected[f"{path.stem}/weights/{index}"])
+@pytest.mark.promise("Files of Keras 2 and 3 give its outputs, and its weights go back without a changed bit")
+def test_files_of_keras_give_its_outputs_and_its_weights(expected, figure):
+    most = 0.0
+    for path in FILES:
+        model = keras.load(path)
+        y = expected[f"{path.stem}/y"]
+        predicted = model.predict(expected[f"{path.stem}/x"], verbose=0)
+        error = np.abs(predicted - y).max() / np.abs(y).max()
+        assert predicted.shape == y.shape and error <= 1e-6, path.name
+        weights, most = keras.to_keras(model), max(most, float(error))
+        assert len(weights) == sum(key.startswith(f"{path.stem}/weights/") for key in expected), path.name
+        for index, weight in enumerate(weights):
+            np.testing.assert_array_equal(weight, expected[f"{path.stem}/weights/{index}"], err_msg=path.name)
+    figure(f"{len(FILES)} files, outputs within {most:.1e} of the largest")
 
 
 def test_names_and_options_are_those_of_the_file():
@@ -184,10 +189,11 @@ def test_truncated_files_are_value_errors(tmp_path, source):
             keras.load(path)
 
 
+@pytest.mark.promise("A damaged file of Keras gives a model or a ValueError")
 @pytest.mark.parametrize("source", [CELLS, FOLDER / "keras3_both_ways.h5"], ids=lambda path: path.suffix)
-def test_changed_bytes_give_a_model_or_a_value_error(tmp_path, source, rng):
+def test_changed_bytes_give_a_model_or_a_value_error(tmp_path, source, rng, figure):
     content, path, refused = np.frombuffer(source.read_bytes(), np.uint8), tmp_path / "changed", 0
-    for _ in range(100):
+    for _ in range(cases(100, 5000)):
         changed = content.copy()
         changed[rng.integers(0, len(content), 8)] = rng.integers(0, 256, 8)
         path.write_bytes(changed.tobytes())
@@ -196,7 +202,8 @@ def test_changed_bytes_give_a_model_or_a_value_error(tmp_path, source, rng):
         except ValueError as error:
             assert str(error).startswith(f"load: {path} ")
             refused += 1
-    assert refused > 10
+    assert refused > cases(100, 5000) / 10
+    figure(f"{cases(100, 5000):,} files, {refused:,} refused")
 
 
 def test_values_are_not_read_before_their_shapes_fit(tmp_path):

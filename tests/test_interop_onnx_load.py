@@ -8,6 +8,7 @@ import pytest
 
 from pyrnn import Input, Sequential, layers
 from pyrnn.interop import onnx as interop
+from tests.promises import cases
 
 onnx = pytest.importorskip("onnx")
 
@@ -163,12 +164,13 @@ def test_missing_file_and_missing_library(tmp_path, monkeypatch):
         interop.load(FOLDER / "torch_text.onnx")
 
 
+@pytest.mark.promise("A damaged ONNX file gives a model or a ValueError")
 @pytest.mark.parametrize("name", ["text", "last"])
-def test_damaged_files_give_a_model_or_a_value_error(name, tmp_path, rng):
+def test_damaged_files_give_a_model_or_a_value_error(name, tmp_path, rng, figure):
     content = np.frombuffer((FOLDER / f"torch_{name}.onnx").read_bytes(), np.uint8)
     path, errors = tmp_path / "changed.onnx", 0
     damaged = [content[:size] for size in range(0, len(content), 97)]
-    for _ in range(200):
+    for _ in range(cases(200, 5000)):
         changed = content.copy()
         changed[rng.integers(0, len(content), 4)] = rng.integers(0, 256, 4)
         damaged.append(changed)
@@ -179,4 +181,5 @@ def test_damaged_files_give_a_model_or_a_value_error(name, tmp_path, rng):
         except ValueError as error:
             assert str(error).startswith(f"load: {path} ")
             errors += 1
-    assert errors > 50
+    assert errors > len(damaged) / 8
+    figure(f"{len(damaged):,} files, {errors:,} refused")

@@ -65,7 +65,7 @@ def test_neon_has_the_same_bits(host, neon, figure):
 
 @pytest.mark.slow  # test_determinism.py has a short run of Python on the same
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the processor is no x86-64")
-@pytest.mark.promise("Processors without AVX-512, and without AVX, run kernels that they have")
+@pytest.mark.promise("Every kernel has the same bits on processors without AVX-512 or AVX")
 @pytest.mark.parametrize(("processor", "isa"), [("Nehalem", "baseline"), ("Haswell", "avx2")])
 def test_older_processors_have_the_same_bits(host, processor, isa, figure):
     """An emulator ends a process at an instruction that its processor has not."""
