@@ -50,9 +50,11 @@ class NetworkOf : public AnyNetwork {
     const Parameter<T>& parameter = network_.parameter(op, name);
     py::array_t<T> value(parameter.shape);
     T* to = data(value);
-    py::gil_scoped_release release;
-    network_.get_weight(parameter, to);
-    return value;
+    {
+      py::gil_scoped_release release;
+      network_.get_weight(parameter, to);
+    }
+    return value;  // as its base class: a new reference, which needs the GIL
   }
 
   void set_weight(std::size_t op, const std::string& name, const py::array& value) override {
