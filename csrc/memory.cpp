@@ -10,6 +10,9 @@
 #include <sys/mman.h>
 #define PYRNN_MMAP 1
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace pyrnn {
 
@@ -37,10 +40,14 @@ Memory::Memory(std::size_t bytes) : size_(bytes) {
 #if defined(PYRNN_MMAP) && defined(MADV_HUGEPAGE)
   if (alignment == kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);  // a hint: refused, it costs only speed
 #endif
+  char* const mapping = static_cast<char*>(mapping_);
+  forbid(mapping, data_);
+  forbid(data_ + bytes, mapping + mapped_);
 }
 
 Memory::~Memory() {
   if (!mapping_) return;
+  allow(static_cast<char*>(mapping_), static_cast<char*>(mapping_) + mapped_);  // the addresses may be another's next
 #if defined(PYRNN_MMAP)
   munmap(mapping_, mapped_);
 #else
@@ -57,5 +64,10 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(mapped_, other.mapped_);
   return *this;
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+void forbid(const char* begin, const char* end) { __asan_poison_memory_region(begin, std::size_t(end - begin)); }
+void allow(const char* begin, const char* end) { __asan_unpoison_memory_region(begin, std::size_t(end - begin)); }
+#endif
 
 }  // namespace pyrnn

@@ -25,6 +25,15 @@ class Memory {
   std::size_t mapped_ = 0;
 };
 
+// To AddressSanitizer a block is one piece, as the system gave it: it has to be told what lies between the arrays.
+#if defined(__SANITIZE_ADDRESS__)
+void forbid(const char* begin, const char* end);
+void allow(const char* begin, const char* end);
+#else
+inline void forbid(const char*, const char*) {}
+inline void allow(const char*, const char*) {}
+#endif
+
 // Hands out 64-byte aligned arrays of a block one after another. With no block (the first of two passes) it only
 // counts.
 class Planner {
@@ -33,9 +42,10 @@ class Planner {
 
   template <class U>
   U* array(Index count) {
-    const std::size_t at = used_;
+    const std::size_t at = used_, end = at + std::size_t(count) * sizeof(U);
     // One more cache line between arrays: equal offsets within a page would make loads wait for unrelated stores.
-    used_ += (std::size_t(count) * sizeof(U) + 63) / 64 * 64 + 64;
+    used_ = (end + 63) / 64 * 64 + 64;
+    if (base_) forbid(base_ + end, base_ + used_);
     return base_ ? reinterpret_cast<U*>(base_ + at) : nullptr;
   }
   std::size_t used() const { return used_; }
@@ -56,8 +66,10 @@ void lay_out_in(Memory& memory, const F& lay_out) {
     memory = Memory();
     memory = Memory(counting.used());
   }
+  allow(memory.data(), memory.data() + memory.size());
   Planner placing(memory.data());
   lay_out(placing);
+  forbid(memory.data() + placing.used(), memory.data() + memory.size());
 }
 
 }  // namespace pyrnn
