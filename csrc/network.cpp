@@ -46,6 +46,21 @@ void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimi
   planned_ = false;
 }
 
+// In the order in which batches take these locks
+template <class T>
+void Network<T>::hold() {
+  mutex_.lock();
+  held_.emplace(readers_);
+  twins_mutex_.lock();
+}
+
+template <class T>
+void Network<T>::release() {
+  twins_mutex_.unlock();
+  held_.reset();
+  mutex_.unlock();
+}
+
 // ---- planning ------------------------------------------------------------------------------------------------------
 
 template <class T>

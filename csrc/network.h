@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 
+#include "forks.h"
 #include "ops/loss.h"
 #include "optimizer.h"
 #include "parallel.h"
@@ -169,6 +170,11 @@ class Network {
   Readers readers_;   // others that read the weights
   std::mutex twins_mutex_;
   std::vector<Twin> twins_;  // that nobody uses now
+
+  void hold();
+  void release();
+  std::optional<Readers::Writing> held_;
+  const AtFork at_fork_{[this] { hold(); }, [this] { release(); }};  // the last, as it needs all others
 };
 
 }  // namespace pyrnn

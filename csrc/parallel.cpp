@@ -4,10 +4,14 @@
 #include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "helpers.h"
+#include "processors.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -25,12 +29,17 @@ namespace {
 
 std::atomic<int> chosen_threads{0};
 
-// libgomp's pool does not survive a fork: a child that enters a region of two threads waits for ever. A child of a
-// process therefore runs serial. The flag is set in the child by pthread_atfork, where no lock may be taken.
+// OpenMP's threads do not survive a fork: a child that enters a region of two threads may wait for ever for what was
+// its parent's. A child works with helpers of its own. In the handler no lock may be taken: helpers that the forking
+// thread had in a child are forgotten, as they are not there to be joined.
 std::atomic<bool> forked{false};
+thread_local std::unique_ptr<Helpers> helpers;
 
 #if defined(__unix__) || defined(__APPLE__)
-const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+  forked = true;
+  helpers.release();
+});
 #endif
 
 int threads_from_environment() {
@@ -54,14 +63,13 @@ bool has_openmp() {
 }
 
 int num_threads() {
-  if (!has_openmp() || forked) return 1;
   if (const int n = chosen_threads) return n;
   static const int from_environment = threads_from_environment();
   if (from_environment) return from_environment;
 #if defined(_OPENMP)
-  return omp_get_max_threads();
+  return std::min(omp_get_max_threads(), processors());
 #else
-  return 1;
+  return processors();
 #endif
 }
 
@@ -148,25 +156,17 @@ class Team {
     }
   }
 
-  // Spins about as long as a short task lasts, then lets others use the processor. False once a task has failed.
+  // Spins, then lets others use the processor. False once a task has failed.
   template <class Done>
   bool wait_until(Done done) const {
     for (int spins = 0; !done(); spins++) {
       if (failed_) return false;
-      if (spins < 2000)
+      if (spins < kSpins)
         pause();
       else
         std::this_thread::yield();
     }
     return !failed_;
-  }
-
-  static void pause() {
-#if defined(__SSE2__)
-    _mm_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
   }
 
   std::initializer_list<Phase> phases_;
@@ -177,14 +177,25 @@ class Team {
   std::exception_ptr error_;
 };
 
+// The work of a team of so many threads, one of them this
+void gather(int threads, Team& team) {
+#if defined(_OPENMP)
+  if (!forked) {
+#pragma omp parallel num_threads(threads)
+    team.work({omp_get_thread_num(), omp_get_num_threads(), &team});
+    return;
+  }
+#endif
+  if (!helpers) helpers = std::make_unique<Helpers>();
+  helpers->run(threads, [&](int index) { team.work({index, threads, &team}); });
+}
+
 void Part::wait_for_team() const { team->meet(count); }
 
 void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   if (phases.size() > kMaxPhases) throw std::logic_error("parallel_phases: too many phases");
-  Index most_tasks = 0;
-  for (const Phase& phase : phases)
-    most_tasks = std::max(most_tasks, phase.is_together() ? num_threads() : phase.tasks);
-  const int threads = serial || most_tasks <= 1 ? 1 : num_threads();
+  const auto is_shared = [](const Phase& phase) { return phase.is_together() || phase.tasks > 1; };
+  const int threads = serial || std::none_of(phases.begin(), phases.end(), is_shared) ? 1 : num_threads();
   if (threads == 1) {
     FlushDenormals flush;
     for (const Phase& phase : phases) {
@@ -193,17 +204,14 @@ void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
     }
     return;
   }
-#if defined(_OPENMP)
-  // One team for all phases: each team that OpenMP gathers and dismisses waits for its slowest thread.
+  // One team for all phases: each team that is gathered and dismissed waits for its slowest thread.
   static thread_local std::vector<Counter> counters;  // kept: a batch shall allocate nothing
   const std::size_t needed = phases.size() * std::size_t(threads);
   if (counters.size() < needed) counters = std::vector<Counter>(needed);
   for (Counter& counter : counters) counter.value = 0;
   Team team(phases, counters.data());
-#pragma omp parallel num_threads(threads)
-  team.work({omp_get_thread_num(), omp_get_num_threads(), &team});
+  gather(threads, team);
   team.rethrow();
-#endif
 }
 
 }  // namespace pyrnn

@@ -8,8 +8,8 @@
 
 namespace pyrnn {
 
-// How many threads a parallel_for uses: set_num_threads, else PYRNN_NUM_THREADS, else what OpenMP would use (which
-// respects OMP_NUM_THREADS, affinity and threadpoolctl). Always 1 in a child forked from a process that ran threads.
+// How many threads a parallel_for uses: set_num_threads, else PYRNN_NUM_THREADS, else as many as there are processors
+// for this process, or fewer, if OpenMP (OMP_NUM_THREADS, threadpoolctl) wants fewer.
 int num_threads();
 void set_num_threads(int n);  // 0: back to the default
 bool has_openmp();

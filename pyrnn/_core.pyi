@@ -25,7 +25,12 @@ def cpu_info() -> CpuInfo:
 
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None:
-    """Use `n` threads from now on; 0 is the default: PYRNN_NUM_THREADS, else OpenMP's maximum within the affinity mask."""
+    """Use `n` threads from now on, and in children of a fork; 0 is the default: PYRNN_NUM_THREADS, else as many as there are
+    processors for this process by its affinity and control groups, or fewer, if OpenMP wants fewer.
+    """
+
+def cgroup_limit(root: str = "") -> float:
+    """The processors that the control groups of this process allow, infinity without a limit; by the files under `root`."""
 
 def fma_peak(dtype: str) -> float:
     """Flops per second of fused multiply-adds on registers of this dtype, all threads at work, measured in 0.1 s."""

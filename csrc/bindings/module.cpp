@@ -7,6 +7,7 @@
 #include "../one_hot.h"
 #include "../parallel.h"
 #include "../probe.h"
+#include "../processors.h"
 #include "arrays.h"
 
 namespace pyrnn {
@@ -54,6 +55,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("cpu_info", &cpu_info);
   m.def("get_num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);
+  m.def("cgroup_limit", &cgroup_limit, "root"_a = "");
   m.def("fma_peak", &fma_peak_of, "dtype"_a);
   m.def("one_hot_ids", &ids_of_one_hot, "x"_a.noconvert());
   bind_functions(m);
