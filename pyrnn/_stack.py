@@ -1,5 +1,7 @@
 """Layers in a row: their shapes, their weights, and the engine's network that they become."""
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -14,6 +16,12 @@ from .layers import CLASSES, Embedding, Input, Layer, Masking, OneHot, Shape, We
 from .layers._base import auto_name, checked_name
 
 Array = npt.NDArray[Any]
+
+# Held while a model gets its weights, its network or its training, or loses them, so that threads come to the same. A fork takes it too, as a
+# child could not have it from a thread that is not there.
+changing = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=changing.acquire, after_in_parent=changing.release, after_in_child=changing.release)
 
 
 class Stack:
@@ -79,15 +87,17 @@ class Stack:
 
     def _require_network(self) -> Network:
         """The engine's network, which has the weights from here on."""
-        if self._network is None:
-            self._network = build_network(self._built_layers(), self.dtype, self._quantization)
-        return self._network
+        with changing:
+            if self._network is None:
+                self._network = build_network(self._built_layers(), self.dtype, self._quantization)
+            return self._network
 
     def _release_network(self) -> None:
-        if self._network is not None:
-            for layer in self._layers:
-                layer.detach()
-            self._network = None
+        with changing:
+            if self._network is not None:
+                for layer in self._layers:
+                    layer.detach()
+                self._network = None
 
     @property
     def built(self) -> bool:
@@ -101,15 +111,16 @@ class Stack:
         if not self._layers:
             raise ValueError(f"model {self.name!r} has no layers; add some first")
         shape = Input(tuple(input_shape)[1:]).shape
-        if self.built:
-            if shape != self.input_shape:
-                raise ValueError(f"build: input_shape must be {self.input_shape}, which the model has, got {shape}")
-            return
-        for layer in self._layers:  # all or none
-            layer.fix_shapes(shape)
-            shape = layer.output_shape
-        for layer in self._layers:
-            layer.build(layer.input_shape)
+        with changing:
+            if self.built:
+                if shape != self.input_shape:
+                    raise ValueError(f"build: input_shape must be {self.input_shape}, which the model has, got {shape}")
+                return
+            for layer in self._layers:  # all or none
+                layer.fix_shapes(shape)
+                shape = layer.output_shape
+            for layer in self._layers:
+                layer.build(layer.input_shape)
 
     def reset_state(self) -> None:
         """Let all stateful layers begin at zero again."""

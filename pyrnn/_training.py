@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ._compile import Compiled
 from ._core import Network
 from ._files import Unreadable
 from ._progress import Means, Silent
+from ._stack import changing
 from .callbacks import BackupAndRestore, Callback, History
 from .callbacks._base import Hook, overridden
 
@@ -57,7 +59,7 @@ class Training:
         validation: Batches | None,
         callbacks: Sequence[Callback],
     ) -> None:
-        self._model, self._compiled = model, compiled
+        self._model, self._compiled, self._process = model, compiled, os.getpid()
         self._batches, self._validation = batches, validation
         backups = [callback for callback in callbacks if isinstance(callback, BackupAndRestore)]
         if len(backups) > 1:
@@ -74,6 +76,27 @@ class Training:
 
     def run(self, first_epoch: int, epochs: int, verbose: str | int, progress: Silent) -> History:
         """Train from epoch `first_epoch` up to `epochs`. On KeyboardInterrupt the model stands after its last whole batch."""
+        with self._alone():
+            return self._run(first_epoch, epochs, verbose, progress)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """As the only training of the model. Raises RuntimeError where there is one."""
+        model = self._model
+        with changing:
+            running = model._training
+            if running is not None and running._process == os.getpid():  # in a child of a fork its thread is gone
+                raise RuntimeError(
+                    f"fit: model {model.name!r} is being trained by another call of fit, which has to end first;"
+                    " threads train models of their own"
+                )
+            model._training = self
+        try:
+            yield
+        finally:
+            model._training = None
+
+    def _run(self, first_epoch: int, epochs: int, verbose: str | int, progress: Silent) -> History:
         model, everyone = self._model, self._callbacks
         for callback in everyone:
             callback.set_model(model)
@@ -84,7 +107,6 @@ class Training:
         self._network = model._require_network()
         self._batch_begin = overridden(everyone, "on_train_batch_begin")
         self._batch_end = overridden(everyone, "on_train_batch_end")
-        model._training = self
         try:
             for callback in everyone:
                 callback.resumed = restore is not None
@@ -96,7 +118,6 @@ class Training:
                 self._network.finish_training()
             call(overridden(everyone, "on_train_end"), self._logs)
         finally:
-            model._training = None
             progress.close()
         return self._history
 

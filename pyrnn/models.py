@@ -13,6 +13,7 @@ from ._compile import Compiled
 from ._core import Network
 from ._predicting import Predicting, Verbose
 from ._progress import Means, checked_verbose, training_progress
+from ._stack import changing
 from ._training import Evaluation, Training, checked_callbacks
 from .callbacks import Callback, History
 from .losses import Loss
@@ -90,13 +91,14 @@ class Sequential(Predicting):
         self._compiled = compiled
 
     def _require_network(self) -> Network:
-        if self._network is None:
-            if self._compiled is not None:
-                self._settle(self._compiled)
-            network = super()._require_network()
-            if self._compiled is not None:
-                self._compiled.apply(network)
-        return super()._require_network()
+        with changing:
+            if self._network is None:
+                if self._compiled is not None:
+                    self._settle(self._compiled)
+                network = super()._require_network()
+                if self._compiled is not None:
+                    self._compiled.apply(network)
+            return super()._require_network()
 
     def _require_compiled(self, caller: str) -> Compiled:
         if self._compiled is None:
@@ -168,8 +170,8 @@ class Sequential(Predicting):
         (x, y, sample_weight), read once per epoch. It has its own batches and order; the first batch that does not fit ends
         training with an error.
 
-        Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, ValueError or TypeError for bad
-        arguments, before anything is trained.
+        Returns the History, which is `model.history` too. Raises RuntimeError before `compile`, and while another call of fit,
+        of any thread, trains this model; ValueError or TypeError for bad arguments, before anything is trained.
         """
         epochs = renamed("fit", "nb_epoch", "epochs", epochs, 1, unsupported)
         refuse_unknown("fit", Sequential.fit, unsupported)

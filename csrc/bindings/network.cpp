@@ -105,13 +105,19 @@ class NetworkOf : public AnyNetwork {
     network_.predict_batch(batch.get(), states, to);
   }
 
-  std::unique_ptr<AnyStream> stream(Index batch_size) override { return make_stream(network_, batch_size); }
+  std::unique_ptr<AnyStream> stream(Index batch_size) override {
+    py::gil_scoped_release release;
+    return make_stream(network_, batch_size);
+  }
 
   std::string schedule() override {
     const auto has = [&](const auto& named) { return named.second == network_.schedule(); };
     return std::find_if(kSchedules.begin(), kSchedules.end(), has)->first;
   }
-  void set_schedule(const std::string& name) override { network_.set_schedule(by_name(name, "schedule", kSchedules)); }
+  void set_schedule(const std::string& name) override {
+    py::gil_scoped_release release;
+    network_.set_schedule(by_name(name, "schedule", kSchedules));
+  }
   std::size_t memory() override { return network_.memory(); }
 
   py::dict get_optimizer_state() override {
@@ -121,7 +127,11 @@ class NetworkOf : public AnyNetwork {
       py::dict of_slot;
       each_parameter([&](const py::tuple& key, const Parameter<T>& parameter) {
         py::array_t<T> value(parameter.shape);
-        network_.get_slot(slot, parameter, data(value));
+        T* to = data(value);
+        {
+          py::gil_scoped_release release;
+          network_.get_slot(slot, parameter, to);
+        }
         of_slot[key] = value;
       });
       slots[network_.slot_names()[slot].c_str()] = of_slot;
@@ -152,6 +162,7 @@ class NetworkOf : public AnyNetwork {
     }
     if (given.size() != names.size())
       throw py::value_error("slots must be " + std::to_string(names.size()) + ", got " + std::to_string(given.size()));
+    py::gil_scoped_release release;
     for (const auto& change : changes) change();
     network_.set_iterations(iterations);
   }

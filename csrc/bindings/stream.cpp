@@ -62,7 +62,11 @@ class StreamOf : public AnyStream {
       py::tuple states(op->states());
       for (Index i = 0; i < op->states(); i++) {
         py::array_t<T> state({stream_.batch(), op->state_units()});
-        stream_.get_state(*op, i, data(state));
+        T* to = data(state);
+        {
+          py::gil_scoped_release release;
+          stream_.get_state(*op, i, to);
+        }
         states[std::size_t(i)] = state;
       }
       all.append(states);
@@ -86,11 +90,15 @@ class StreamOf : public AnyStream {
                                  {stream_.batch(), ops[l]->state_units()}));
     }
     auto next = from.begin();
+    py::gil_scoped_release release;
     for (Op<T>* op : ops)
       for (Index i = 0; i < op->states(); i++) stream_.set_state(*op, i, *next++);
   }
 
-  void reset() override { stream_.reset(); }
+  void reset() override {
+    py::gil_scoped_release release;
+    stream_.reset();
+  }
 
  private:
   // A short step keeps the GIL, whose release and return would be a tenth of it; but never while it waits.
