@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ops/simple.h"
 
@@ -28,21 +29,26 @@ Network<T>::Network(const Network& original)
 }
 
 template <class T>
-void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimizer) {
+void Network<T>::compile(const Objective& objective, const OptimizerSpec& optimizer, bool checks_numerics) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto* last = dynamic_cast<const Activate<T>*>(stack_.ops.back().get());
   const Activation inside = objective.loss == LossKind::crossentropy ? Activation::softmax : Activation::sigmoid;
   const bool has_logits = objective.loss == LossKind::crossentropy || objective.loss == LossKind::binary_crossentropy;
-  loss_activates_ =
+  const bool activates =
       has_logits && !objective.from_logits && stack_.ops.size() > 1 && last && last->activation() == inside;
   Objective resolved = objective;
-  resolved.from_logits = objective.from_logits || loss_activates_;
-  resolved.activation_inside = loss_activates_;
-  loss_.emplace(resolved);
+  resolved.from_logits = objective.from_logits || activates;
+  resolved.activation_inside = activates;
   std::vector<Index> sizes;
   for (const auto& op : stack_.ops)
     for (const auto& parameter : op->parameters) sizes.push_back(parameter.layout.size());
-  optimizer_.emplace(optimizer, sizes);
+  Loss<T> loss(resolved);  // both or none: either may find no memory
+  Optimizer<T> rule(optimizer, sizes);
+  loss_.emplace(std::move(loss));
+  optimizer_.emplace(std::move(rule));
+  outputs_.clear();
+  checks_numerics_ = checks_numerics;
+  loss_activates_ = activates;
   planned_ = false;
 }
 
@@ -137,6 +143,7 @@ void Network<T>::plan(Mode mode, const Batch& batch) {
   active_ops_ = stack_.ops.size() - (mode != Mode::predict && loss_activates_);
   for (Op<T>* op : recurrent_) op->use_state({given});
   if (stack_.handover) stack_.handover->use_states(given, mode == Mode::train);
+  if (checks_numerics_) outputs_.resize(stack_.ops.size());
   lay_out_in(arena_, [&](Planner& memory) { lay_out(memory); });
   planned_ = true;
 }
@@ -145,7 +152,10 @@ template <class T>
 void Network<T>::lay_out(Planner& memory) {
   const Plan plan{batch_, schedule_.block, mode_ == Mode::train, schedule_.kind == ScheduleKind::panels};
   Signal<T> signal = input_.plan(symbols_, steps_, is_ragged_ ? ragged_.active() : nullptr, plan, memory);
-  for (std::size_t i = 0; i < active_ops_; i++) signal = stack_.ops[i]->plan(signal, plan, memory);
+  for (std::size_t i = 0; i < active_ops_; i++) {
+    signal = stack_.ops[i]->plan(signal, plan, memory);
+    if (checks_numerics_) outputs_[i] = signal;
+  }
   prediction_ = signal;
   if (mode_ != Mode::predict) loss_->plan(signal, plan, memory);
 }
@@ -172,7 +182,7 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
   std::lock_guard<std::mutex> lock(mutex_);
   const Readers::Writing writing(readers_);
   if (quantized_memory_.size()) throw std::invalid_argument("a network with quantized weights cannot be trained");
-  begin(Mode::train, batch, states);
+  begin(Mode::train, batch, checks_numerics_ ? kept_states(states, batch.n) : states);
   for (auto& op : stack_.ops) op->set_iteration(std::uint32_t(optimizer_->iterations));
   const OpTasks gradients = op_tasks(&Op<T>::gradient_tasks), derivations = op_tasks(&Op<T>::derive_tasks);
   const auto derive = [&](Index task) { run(derivations, task, [](Op<T>& op, Index of_op) { op.derive(of_op); }); };
@@ -187,16 +197,27 @@ void Network<T>::train_batch(Batch batch, const States<T>& states, double learni
   const auto penalize = [&](Index task) { penalty_.run(task, weights_, grads_); };
   const auto prepare = [&](Index task) { optimizer_->prepare(task, grads_); };
   const auto update = [&](Index task) { optimizer_->update(task, weights_, grads_); };
-  parallel_phases({forward_backward.phase(is_ragged_),
-                   {gradients.total * pieces_, gradient},
-                   {pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add},
-                   {penalty_.tasks(), penalize},
-                   {optimizer_->prepare_tasks(), prepare},
-                   {optimizer_->update_tasks(), update},
-                   {optimizer_->changes_weights() ? derivations.total : 0, derive}},
-                  is_serial());
+  const Phase rows = forward_backward.phase(is_ragged_), sums(gradients.total * pieces_, gradient),
+              added(pieces_ > 1 ? divide_up(n_weights_, kWeightsPerTask) : 0, add),
+              penalties(penalty_.tasks(), penalize), prepared(optimizer_->prepare_tasks(), prepare),
+              updated(optimizer_->update_tasks(), update),
+              derived(optimizer_->changes_weights() ? derivations.total : 0, derive);
+  if (checks_numerics_) {
+    parallel_phases({rows, sums, added, penalties}, is_serial());
+    read_results(results);
+    check_batch(batch, states, results);
+    parallel_phases({prepared, updated, derived}, is_serial());
+  } else {
+    parallel_phases({rows, sums, added, penalties, prepared, updated, derived}, is_serial());
+    read_results(results);
+  }
   derived_stale_ = false;
   optimizer_->end();
+  batches_trained_++;
+}
+
+template <class T>
+void Network<T>::read_results(double* results) const {
   loss_->means(results);
   results[0] += penalty_.value();
 }
@@ -267,8 +288,7 @@ void Network<T>::evaluate_batch(Batch batch, const States<T>& states, double* re
   const SharedPass pass(schedule_, batch_, evaluate);
   const auto penalize = [&](Index task) { penalty_.run(task, weights_, nullptr); };
   parallel_phases({pass.phase(), {penalty_.tasks(), penalize}}, is_serial());
-  loss_->means(results);
-  results[0] += penalty_.value();
+  read_results(results);
 }
 
 template <class T>

@@ -31,6 +31,17 @@ struct States {
   T* const* last = nullptr;
 };
 
+// Thrown by a batch that came to a value which is not finite: where the first was, on the way forward and back.
+struct NotFinite {
+  enum class Where { output, loss, penalty, loss_gradient, weight_gradient, input_gradient };
+  Where where;
+  std::size_t spec;    // of the op, where it was in one
+  std::string weight;  // of weight_gradient
+  std::int64_t row;    // in the caller's x, -1 where it was in none
+  double value;
+  double loss = 0;  // of the batch
+};
+
 enum class NetworkUse {
   any,
   streams  // and never to be trained: no memory for gradients
@@ -47,7 +58,8 @@ class Network {
   void get_weight(const Parameter<T>& parameter, T* to);
   void set_weight(const Parameter<T>& parameter, const T* from);
 
-  void compile(const Objective& objective, const OptimizerSpec& optimizer);
+  // With checks_numerics train_batch throws NotFinite instead of updating anything.
+  void compile(const Objective& objective, const OptimizerSpec& optimizer, bool checks_numerics = false);
   bool compiled() const { return loss_.has_value(); }
   Index result_count() const { return loss_->count(stack_.features); }
   // The optimizer's state: how often it has stepped, and of each of its slots the values that belong to a weight
@@ -61,6 +73,8 @@ class Network {
   void train_batch(Batch batch, const States<T>& states, double learning_rate, double* results);
   // What an optimizer does after the last batch: the moving average of the weights, where it keeps one, becomes them.
   void finish_training();
+  // How many batches have been through train_batch, whatever has become of the optimizer since: one that threw is none.
+  std::int64_t batches_trained() const { return batches_trained_; }
   // Of the last update, before clipping; throws std::invalid_argument where there was none since compile.
   double gradient_norm();
   void evaluate_batch(Batch batch, const States<T>& states, double* results);
@@ -114,6 +128,13 @@ class Network {
   void get_states(Rows rows);
   void train_rows(const Batch& batch, const Share& share);
   void write_prediction(Rows rows, T* out) const;
+  void read_results(double* results) const;
+
+  void check_batch(const Batch& batch, const States<T>& states, const double* results);
+  NotFinite find_not_finite(const Batch& batch);
+  std::size_t spec_of(std::size_t op) const;
+  States<T> kept_states(const States<T>& states, Index rows);
+  void restore_states(const States<T>& states) const;
 
   // The tasks of all ops in use as one list
   struct OpTasks {
@@ -147,6 +168,10 @@ class Network {
   std::optional<Loss<T>> loss_;
   std::optional<Optimizer<T>> optimizer_;
   bool loss_activates_ = false;  // the last activation is left to the loss
+  std::int64_t batches_trained_ = 0;
+  bool checks_numerics_ = false;
+  std::vector<std::vector<T>> kept_;  // the states in which the batch began, where its numbers are checked
+  std::vector<const T*> kept_at_;
 
   // The current plan
   Mode mode_ = Mode::predict;
@@ -164,6 +189,7 @@ class Network {
   bool derived_stale_ = true;
   std::size_t active_ops_ = 0;
   Signal<T> prediction_;
+  std::vector<Signal<T>> outputs_;  // of the ops, where their numbers are checked
   Memory arena_;
 
   std::mutex mutex_;  // one batch at a time in this arena

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -192,6 +196,41 @@ void gather(int threads, Team& team) {
 
 void Part::wait_for_team() const { team->meet(count); }
 
+namespace {
+
+// OpenMP ends the process where it cannot start a thread. So whoever asks it for more threads than before starts as
+// many of its own first, all at once, and is told by an exception; the memory of their stacks is what OpenMP's then
+// get.
+struct NoThreads : std::bad_alloc {
+  const char* what() const noexcept override { return "no memory, or no leave of the system, to start a thread"; }
+};
+
+void try_threads(int n) {
+  std::mutex mutex;
+  std::condition_variable all_there;
+  bool done = false;
+  std::vector<std::thread> threads;
+  const auto wait = [&] {
+    std::unique_lock<std::mutex> lock(mutex);
+    all_there.wait(lock, [&] { return done; });
+  };
+  bool failed = false;
+  try {
+    for (threads.reserve(std::size_t(n)); int(threads.size()) < n;) threads.emplace_back(wait);
+  } catch (const std::system_error&) {
+    failed = true;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    done = true;
+  }
+  all_there.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  if (failed) throw NoThreads();
+}
+
+}  // namespace
+
 void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   if (phases.size() > kMaxPhases) throw std::logic_error("parallel_phases: too many phases");
   const auto is_shared = [](const Phase& phase) { return phase.is_together() || phase.tasks > 1; };
@@ -209,6 +248,8 @@ void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   const std::size_t needed = phases.size() * std::size_t(threads);
   if (counters.size() < needed) counters = std::vector<Counter>(needed);
   for (Counter& counter : counters) counter.value = 0;
+  static thread_local int tried = 1;  // OpenMP keeps the threads of the largest team of each of its users
+  if (threads > tried) try_threads(threads - 1), tried = threads;
   Team team(phases, counters.data());
   gather(threads, team);
   team.rethrow();

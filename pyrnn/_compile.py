@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import losses, metrics, optimizers
-from ._checks import whole
+from ._checks import flag, whole
 from ._core import Network
 from ._registry import serialize
 
@@ -15,12 +15,18 @@ class Compiled:
     """Loss, optimizer and metrics of a model. `metrics` are resolved when the output's shape is known."""
 
     def __init__(
-        self, optimizer: object, loss: object, given_metrics: object, given_weighted_metrics: object = None
+        self,
+        optimizer: object,
+        loss: object,
+        given_metrics: object,
+        given_weighted_metrics: object = None,
+        check_numerics: object = False,
     ) -> None:
         if loss is None:
             raise ValueError("compile: loss must be given, for example loss='mse'")
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
+        self.check_numerics = flag("compile", "check_numerics", check_numerics)
         self.given_metrics = _listed("metrics", given_metrics)
         self.given_weighted_metrics = _listed("weighted_metrics", given_weighted_metrics)
         self._features = 2
@@ -105,6 +111,7 @@ class Compiled:
                 for metric, weighted in zip(self.metrics, self._weighted, strict=True)
             ],
             optimizer=self.optimizer.engine_spec(),
+            check_numerics=self.check_numerics,
             **self.loss.engine_options(),
         )
 
@@ -138,11 +145,18 @@ class Compiled:
             "loss": serialize(self.loss),
             "metrics": _config(self.given_metrics),
             "weighted_metrics": _config(self.given_weighted_metrics),
+            "check_numerics": self.check_numerics,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Compiled":
-        compiled = cls(config["optimizer"], config["loss"], config["metrics"], config.get("weighted_metrics"))
+        compiled = cls(
+            config["optimizer"],
+            config["loss"],
+            config["metrics"],
+            config.get("weighted_metrics"),
+            config.get("check_numerics", False),
+        )
         compiled.optimizer.iterations = whole("optimizer", "iterations", config.get("iterations", 0), low=0)
         return compiled
 

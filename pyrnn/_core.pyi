@@ -258,7 +258,13 @@ class Network:
         optimizer: dict[str, Any],
         label_smoothing: float = 0.0,
         delta: float = 1.0,
-    ) -> None: ...
+        check_numerics: bool = False,
+    ) -> None:
+        """With check_numerics a batch whose loss or gradient is not finite raises FloatingPointError and updates nothing.
+
+        Its arguments are those of _numerics.Found.
+        """
+
     def train_batch(
         self,
         x: Fed,
@@ -283,6 +289,9 @@ class Network:
     ) -> tuple[float, ...]: ...
     def finish_training(self) -> None:
         """What the optimizer does after the last batch: a moving average of the weights becomes the weights."""
+
+    def batches_trained(self) -> int:
+        """All that train_batch has returned from; no state of an optimizer changes it."""
 
     def gradient_norm(self) -> float:
         """Of the last update's gradient, before clipping; ValueError where there was none since compile."""

@@ -33,7 +33,12 @@ def encoded(metadata: dict[str, str], tensors: Mapping[str, Array]) -> bytes:
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     crc = _checksum(metadata, contiguous)
-    return save(contiguous, {**metadata, "crc32": str(crc)})
+    try:
+        return save(contiguous, {**metadata, "crc32": str(crc)})
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # what safetensors makes of Python's want of memory
+            raise MemoryError("a safetensors file of the weights") from error
+        raise
 
 
 def decoded(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:

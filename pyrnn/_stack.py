@@ -95,9 +95,9 @@ class Stack:
     def _release_network(self) -> None:
         with changing:
             if self._network is not None:
+                self._network = None  # first: should this end midway, each layer still knows where its weights are
                 for layer in self._layers:
                     layer.detach()
-                self._network = None
 
     @property
     def built(self) -> bool:
@@ -116,11 +116,19 @@ class Stack:
                 if shape != self.input_shape:
                     raise ValueError(f"build: input_shape must be {self.input_shape}, which the model has, got {shape}")
                 return
-            for layer in self._layers:  # all or none
+            self._build(shape)
+
+    def _build(self, shape: Shape) -> None:
+        try:
+            for layer in self._layers:
                 layer.fix_shapes(shape)
                 shape = layer.output_shape
             for layer in self._layers:
                 layer.build(layer.input_shape)
+        except BaseException:  # all or none
+            for layer in self._layers:
+                layer.forget_shapes()
+            raise
 
     def reset_state(self) -> None:
         """Let all stateful layers begin at zero again."""
@@ -217,7 +225,7 @@ class Stack:
             checked.append(layer.checked_weights(rest[:count]))
             rest = rest[count:]
         for layer, values in zip(self._layers, checked, strict=True):
-            layer.set_weights(values)
+            layer.take_weights(values)
 
     def get_config(self) -> dict[str, Any]:
         """Name, dtype, input shape and layers, as JSON has them."""

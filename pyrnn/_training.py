@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from . import _checkpoint_file, _random
+from . import _checkpoint_file, _numerics, _random
 from ._batches import Batch, Batches
 from ._checkpoint import Apply, State, checked_model_state, describe_difference
 from ._checks import whole
@@ -17,6 +17,7 @@ from ._progress import Means, Silent
 from ._stack import changing
 from .callbacks import BackupAndRestore, Callback, History
 from .callbacks._base import Hook, overridden
+from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .models import Sequential
@@ -150,18 +151,23 @@ class Training:
         done = self._pass_over(batches)
         if self._batch and model.stop_training:
             return
-        for number, batch in batches:
-            if self._batch_begin:
-                call(self._batch_begin, number, {})
-            results = train_batch(batch.x, batch.y, batch.rows, optimizer.next_rate(), batch.weights)
-            means.add(results, batch.losses)
-            self._batch = number + 1
-            if self._batch_end:
-                call(self._batch_end, number, means.logs())
-            done += batch.samples
-            progress.update(done, means)
-            if model.stop_training:
-                break
+        with counting(self._network, optimizer):
+            for number, batch in batches:
+                if self._batch_begin:
+                    call(self._batch_begin, number, {})
+                try:
+                    results = train_batch(batch.x, batch.y, batch.rows, optimizer.next_rate(), batch.weights)
+                except FloatingPointError as error:
+                    where = f"fit: epoch {self._epoch + 1}, batch {number + 1}"
+                    raise _numerics.described(where, error, model._layers) from None
+                means.add(results, batch.losses)
+                self._batch = number + 1
+                if self._batch_end:
+                    call(self._batch_end, number, means.logs())
+                done += batch.samples
+                progress.update(done, means)
+                if model.stop_training:
+                    break
 
     def _pass_over(self, batches: Iterator[tuple[int, Batch]]) -> int:
         """Go to where a resumed epoch was left, and return how many samples are through."""
@@ -238,6 +244,17 @@ class Training:
                 callback.set_state(of_callback)
 
         return restore
+
+
+@contextmanager
+def counting(network: Network, optimizer: Optimizer) -> Iterator[None]:
+    """Whatever ends it, the optimizer has counted the batches that the network has trained, not the one that failed."""
+    ahead = optimizer.iterations - network.batches_trained()
+    try:
+        yield
+    except BaseException:
+        optimizer.iterations = ahead + network.batches_trained()
+        raise
 
 
 def checked_callbacks(callbacks: object) -> list[Callback]:

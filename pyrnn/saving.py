@@ -158,7 +158,13 @@ def _rebuild(description: dict[str, Any]) -> Sequential:
         if description["compile"] is not None:
             compiled = Compiled.from_config(description["compile"])
             iterations = compiled.optimizer.iterations
-            model.compile(compiled.optimizer, compiled.loss, compiled.given_metrics, compiled.given_weighted_metrics)
+            model.compile(
+                compiled.optimizer,
+                compiled.loss,
+                compiled.given_metrics,
+                compiled.given_weighted_metrics,
+                compiled.check_numerics,
+            )
             model.optimizer.iterations = iterations
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise Unreadable(f"is damaged: it describes no model ({error})") from error

@@ -19,16 +19,33 @@ constexpr Names<ScheduleKind> kSchedules = {{"auto", ScheduleKind::automatic},
                                             {"rows", ScheduleKind::rows},
                                             {"panels", ScheduleKind::panels}};
 
+constexpr Names<NotFinite::Where> kPlaces = {{"output", NotFinite::Where::output},
+                                             {"loss", NotFinite::Where::loss},
+                                             {"penalty", NotFinite::Where::penalty},
+                                             {"loss_gradient", NotFinite::Where::loss_gradient},
+                                             {"weight_gradient", NotFinite::Where::weight_gradient},
+                                             {"input_gradient", NotFinite::Where::input_gradient}};
+
+[[noreturn]] void raise(const NotFinite& found) {
+  const auto place =
+      std::find_if(kPlaces.begin(), kPlaces.end(), [&](auto& named) { return named.second == found.where; });
+  const py::tuple arguments =
+      py::make_tuple(place->first, found.spec, found.weight, found.row, found.value, found.loss);
+  PyErr_SetObject(PyExc_FloatingPointError, arguments.ptr());
+  throw py::error_already_set();
+}
+
 // What Python sees: a network of either precision. Python chooses the precision by name, once.
 class AnyNetwork {
  public:
   virtual ~AnyNetwork() = default;
   virtual py::array get_weight(std::size_t op, const std::string& name) = 0;
   virtual void set_weight(std::size_t op, const std::string& name, const py::array& value) = 0;
-  virtual void compile(const Objective& objective, const OptimizerSpec& optimizer) = 0;
+  virtual void compile(const Objective& objective, const OptimizerSpec& optimizer, bool checks_numerics) = 0;
   virtual py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                                 const OptionalArray& weights) = 0;
   virtual void finish_training() = 0;
+  virtual std::int64_t batches_trained() = 0;
   virtual double gradient_norm() = 0;
   virtual py::tuple evaluate_batch(const py::object& x, const py::array& y, const IndexArray& index,
                                    const OptionalArray& weights) = 0;
@@ -64,16 +81,20 @@ class NetworkOf : public AnyNetwork {
     network_.set_weight(parameter, from);
   }
 
-  void compile(const Objective& objective, const OptimizerSpec& optimizer) override {
+  void compile(const Objective& objective, const OptimizerSpec& optimizer, bool checks_numerics) override {
     py::gil_scoped_release release;
-    network_.compile(objective, optimizer);
+    network_.compile(objective, optimizer, checks_numerics);
   }
 
   py::tuple train_batch(const py::object& x, const py::array& y, const IndexArray& index, double learning_rate,
                         const OptionalArray& weights) override {
     const BatchOf batch(x, index, &y, weights);
     const States<T> states = batch.states(network_);
-    return results([&](double* to) { network_.train_batch(batch.get(), states, learning_rate, to); });
+    try {
+      return results([&](double* to) { network_.train_batch(batch.get(), states, learning_rate, to); });
+    } catch (const NotFinite& found) {
+      raise(found);
+    }
   }
 
   void finish_training() override {
@@ -81,6 +102,8 @@ class NetworkOf : public AnyNetwork {
     py::gil_scoped_release release;
     network_.finish_training();
   }
+
+  std::int64_t batches_trained() override { return network_.batches_trained(); }
 
   double gradient_norm() override {
     require_compiled();
@@ -218,13 +241,16 @@ void bind_network(py::module_& m) {
       .def(
           "compile",
           [](AnyNetwork& network, const std::string& loss, bool from_logits, const std::vector<py::dict>& metrics,
-             const py::dict& optimizer, double label_smoothing, double delta) {
-            network.compile(objective(loss, from_logits, metrics, label_smoothing, delta), optimizer_spec(optimizer));
+             const py::dict& optimizer, double label_smoothing, double delta, bool check_numerics) {
+            network.compile(objective(loss, from_logits, metrics, label_smoothing, delta), optimizer_spec(optimizer),
+                            check_numerics);
           },
-          "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a, "label_smoothing"_a = 0.0, "delta"_a = 1.0)
+          "loss"_a, "from_logits"_a, "metrics"_a, "optimizer"_a, "label_smoothing"_a = 0.0, "delta"_a = 1.0,
+          "check_numerics"_a = false)
       .def("train_batch", &AnyNetwork::train_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "learning_rate"_a, "weights"_a.noconvert() = py::none())
       .def("finish_training", &AnyNetwork::finish_training)
+      .def("batches_trained", &AnyNetwork::batches_trained)
       .def("gradient_norm", &AnyNetwork::gradient_norm)
       .def("evaluate_batch", &AnyNetwork::evaluate_batch, "x"_a.noconvert(), "y"_a.noconvert(), "index"_a.noconvert(),
            "weights"_a.noconvert() = py::none())

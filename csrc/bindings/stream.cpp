@@ -6,6 +6,8 @@ namespace pyrnn {
 
 namespace {
 
+constexpr Index kStepsBetweenSignals = 64;  // of one run: so many that it costs nothing, so few that Ctrl-C is heard
+
 template <class T>
 class StreamOf : public AnyStream {
  public:
@@ -35,8 +37,14 @@ class StreamOf : public AnyStream {
     shape.assign({steps.shape[0], stream_.batch(), stream_.features()});
     py::object result = out.is_none() ? py::array_t<T>(shape) : out;
     T* to = output(result, shape);
-    py::gil_scoped_release release;
-    stream_.run(steps, to);
+    ArrayView some = steps;
+    for (Index begin = 0; begin < steps.shape[0]; begin += kStepsBetweenSignals) {
+      if (begin && PyErr_CheckSignals()) throw py::error_already_set();
+      some.data = steps.data + begin * steps.strides[0];
+      some.shape[0] = std::min(kStepsBetweenSignals, steps.shape[0] - begin);
+      py::gil_scoped_release release;
+      stream_.run(some, to + begin * stream_.batch() * stream_.features());
+    }
     return result;
   }
 

@@ -205,6 +205,10 @@ class Layer(Configured):
         self._input_shape = input_shape
         self._specs = self.make_specs(input_shape)
 
+    def forget_shapes(self) -> None:
+        """Be as before `build`."""
+        self._input_shape, self._specs, self._values = None, [], []
+
     @property
     def input_shape(self) -> Shape:
         if self._input_shape is None:
@@ -259,7 +263,10 @@ class Layer(Configured):
 
         Raises ValueError for a wrong number of arrays or a wrong shape, TypeError for values that are not real numbers.
         """
-        values = self.checked_weights(weights)
+        self.take_weights(self.checked_weights(weights))
+
+    def take_weights(self, values: list[Array]) -> None:
+        """`set_weights` for values of `checked_weights`, which needs no memory."""
         if self._network is None:
             self._values = values
             return
@@ -289,11 +296,12 @@ class Layer(Configured):
     # -- engine -----------------------------------------------------------------
 
     def attach(self, network: "Network", op_index: int) -> None:
-        """Hand the weights over to op `op_index` of `network`."""
-        for spec, value in zip(self._specs, self._values, strict=True):
+        """Hand the weights over to op `op_index` of `network`; wherever this ends, they are here or there."""
+        values = self._values if self._network is None else self.get_weights()
+        for spec, value in zip(self._specs, values, strict=True):
             network.set_weight(op_index, spec.name, value)
-        self._values = []
         self._network, self._op_index = network, op_index
+        self._values = []
 
     def detach(self) -> None:
         """Take the weights back from the engine."""
