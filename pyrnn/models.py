@@ -82,10 +82,11 @@ class Sequential(Compiling):
         >>> model.metrics_names
         ['loss', 'mae']
         >>> model.compile("sgd", "mse", check_numerics=True)
-        >>> model.fit([[[1e30, 0.0]] * 5], [[1e30]], verbose=0)
+        >>> model.layers[0].set_weights([weight * float("nan") for weight in model.layers[0].get_weights()])
+        >>> model.fit([[[1, 2]] * 5], [1], verbose=0)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        FloatingPointError: fit: epoch 1, batch 1: the loss is inf: the output of every layer is finite, the loss of it is not
+        FloatingPointError: fit: epoch 1, batch 1: the loss is nan: the output of LSTM 'lstm...' is the first that is ...
         """
         refuse_unknown("compile", Sequential.compile, unsupported)
         self._compile(Compiled(optimizer, loss, metrics, weighted_metrics, check_numerics))
