@@ -102,12 +102,17 @@ void Stream<T>::run(const ArrayView& x, T* out) {
 }
 
 template <class T>
+void Stream<T>::check_rows(Index rows) const {
+  if (rows != batch_)
+    throw std::invalid_argument("x must have " + std::to_string(batch_) + " rows, the stream's batch_size, got " +
+                                std::to_string(rows));
+}
+
+template <class T>
 template <class F>
 void Stream<T>::forward(const ArrayView& x, std::size_t n_ops, F finish) {
   const bool symbols = input_.is_symbols(x);
-  if (x.shape[0] != batch_)
-    throw std::invalid_argument("x must have " + std::to_string(batch_) + " rows, the stream's batch_size, got " +
-                                std::to_string(x.shape[0]));
+  check_rows(x.shape[0]);
   plan(symbols);
   for (auto& op : stack_.ops) op->set_iteration(steps_);
   steps_++;

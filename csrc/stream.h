@@ -45,6 +45,7 @@ class Stream {
   // Whether a step is a matter of microseconds
   bool is_short() const { return schedule_.kind == ScheduleKind::serial; }
   Index batch() const { return batch_; }
+  void check_rows(Index rows) const;  // throws std::invalid_argument where a step has not as many as batch()
   Index features() const { return stack_.features; }
   // The ops that have a state, in order, and each op's states [B, op.state_units()] by their position
   const std::vector<Op<T>*>& recurrent() const { return recurrent_; }

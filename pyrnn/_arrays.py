@@ -18,10 +18,7 @@ def as_array(owner: str, name: str, value: object) -> Array:
         raise TypeError(f"{owner}: {name} must be an array, got {type(value).__name__}")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{owner}: {name} must be an array without a mask; fill the masked values first")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{owner}: {name} must be a rectangular array: {error}") from error
+    array = rectangular(owner, name, value)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{owner}: {name} must hold booleans, integers or floats of at most 64 bits, got dtype {array.dtype}"
@@ -31,9 +28,17 @@ def as_array(owner: str, name: str, value: object) -> Array:
     return array
 
 
+def rectangular(owner: str, name: str, value: object) -> Array:
+    """`value` as an array of any dtype. Raises ValueError for nested lists of unequal lengths, and for what is no array after all."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{owner}: {name} must be a rectangular array: {error}") from error
+
+
 def ids_to_decode(ids: npt.ArrayLike) -> Array:
     """Integer ids [L]. Raises TypeError for ids that are not integers, ValueError for another rank."""
-    array = np.asarray(ids)
+    array = rectangular("decode", "ids", ids)
     if array.ndim != 1:
         raise ValueError(f"decode: ids must be one-dimensional [L], got shape {list(array.shape)}")
     if array.size == 0:

@@ -47,7 +47,7 @@ class States:
                 value = as_array(owner, name, array)
                 if value.shape != (rows, size):
                     raise ValueError(f"{owner}: {name} must be [{rows}, {size}], got {describe(value)}")
-                adapted.append(np.ascontiguousarray(value, self._dtype))
+                adapted.append(np.require(value, self._dtype, ("C", "ALIGNED")))
         return adapted
 
     def begin(self, owner: str, rows: int, given: Arrays | None) -> list[Array]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import as_array, describe
+
 if TYPE_CHECKING:
     from ._core import Stream as Engine
 
@@ -59,7 +61,19 @@ class Stream:
         >>> bool((stream.step(3) == first).all())
         True
         """
-        self._engine.set_state([[np.ascontiguousarray(array, self.dtype) for array in layer] for layer in state])
+        if not isinstance(state, list | tuple) or not all(isinstance(layer, list | tuple) for layer in state):
+            raise TypeError(f"set_state: state must be a list of tuples of arrays, got {type(state).__name__}")
+        shapes = {(i, j): array.shape for i, layer in enumerate(self.state) for j, array in enumerate(layer)}
+        checked: list[list[Array]] = [[] for _ in state]
+        for i, layer in enumerate(state):
+            for j, given in enumerate(layer):
+                name = f"state[{i}][{j}]"
+                array = as_array("set_state", name, given)
+                shape = shapes.get((i, j), array.shape)  # one too many, which the engine refuses
+                if array.shape != shape:
+                    raise ValueError(f"set_state: {name} must be {self.dtype} {list(shape)}, got {describe(array)}")
+                checked[i].append(np.require(array, self.dtype, ("C", "ALIGNED")))
+        self._engine.set_state(checked)
 
     def reset(self) -> None:
         """Make all states zero."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, final
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import ids_to_decode
+from ._arrays import as_array, ids_to_decode, rectangular
 from ._codec import Codec, distinct
 from ._corpus import EncodedFile, encode_file
 from ._generation import Generation
@@ -128,7 +128,7 @@ def windows(
     >>> x.tolist(), y.tolist()
     ([[0, 1, 2], [2, 3, 4]], [3, 5])
     """
-    array = np.asarray(ids)
+    array = rectangular("windows", "ids", ids)
     window, step = operator.index(window), operator.index(step)
     if array.ndim != 1:
         raise ValueError(f"windows: ids must be one-dimensional [L], got shape {list(array.shape)}")
@@ -147,12 +147,13 @@ def sample(logits: npt.ArrayLike, temperature: float, rng: np.random.Generator) 
     One float64 draw from `rng` and the inverse of the cumulative distribution (Devroye 1986, section III.2.1);
     the largest logit is taken off first, so no finite logits and no temperature overflow.
 
-    Raises ValueError for another rank, no logits, NaN or +inf, all -inf, and for a negative or non-finite temperature.
+    Raises TypeError for logits that are no real numbers, ValueError for another rank, no logits, NaN or +inf, all -inf, and for a
+    negative or non-finite temperature.
 
     >>> sample([0.0, 3.0, 1.0], temperature=0.0, rng=np.random.default_rng(0))
     1
     """
-    z = np.asarray(logits, dtype=np.float64)
+    z = np.asarray(as_array("sample", "logits", logits), dtype=np.float64)
     if z.ndim != 1 or z.size == 0:
         raise ValueError(f"sample: logits must be [V] with V >= 1, got shape {list(z.shape)}")
     if not 0 <= temperature < np.inf:

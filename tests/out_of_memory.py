@@ -4,53 +4,21 @@ succeeds. What fails must be a MemoryError that leaves the model as it was. Prin
 Files are in the folder argv[2].
 """
 
-import contextlib
 import json
 import os
-import resource
 import sys
 
 import numpy as np
 
 import pyrnn
 from pyrnn import Sequential, layers
+from tests.room import Room
 from tests.test_faults import assert_same, state
 
 X = np.ones((200, 20, 8), np.float32)
 LONG = np.ones((200, 100, 8), np.float32)
 Y = np.ones((200, 1), np.float32)
 FEW = slice(0, 40)
-
-
-def used():
-    """Bytes of address space."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
-
-
-class Room:
-    """No more memory than is used now and `size` bytes, while in it."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def __enter__(self):
-        now = used()
-        self.limit(now)
-        self.kept = []  # all that malloc has left, so that what is asked for must come from the system
-        for size in (1 << 20, 1 << 16, 1 << 12):
-            with contextlib.suppress(MemoryError):
-                while True:
-                    self.kept.append(bytearray(size))
-        self.limit(now + self.size)
-
-    def __exit__(self, *error):
-        self.kept = []
-        self.limit(resource.RLIM_INFINITY)
-
-    @staticmethod
-    def limit(size):
-        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
 
 def stack():

@@ -249,7 +249,7 @@ def test_a_plain_id_is_for_one_row():
     [
         ([], "state must have 1 tuples, one for each recurrent layer, got 0"),
         ([[np.zeros((1, 33), "f4")]], r"state\[0\] must have 2 arrays, got 1"),
-        ([[np.zeros((1, 33)), np.zeros((1, 32))]], r"state\[0\]\[1\] must be float32 \[1, 33\], got float32 \[1, 32\]"),
+        ([[np.zeros((1, 33)), np.zeros((1, 32))]], r"state\[0\]\[1\] must be float32 \[1, 33\], got float64 \[1, 32\]"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_whole(state, words):

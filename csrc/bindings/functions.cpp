@@ -77,6 +77,7 @@ template <class T>
 py::array embedding_forward_of(const py::array& ids, const py::array& embeddings) {
   const Shape e = axes(embeddings, "embeddings", 2);
   const py::array rows = flat(ids, "ids", false);
+  if (e[0] < 1 || e[1] < 1) throw py::value_error("embeddings must have rows and columns, got " + describe(embeddings));
   const T* table = values<T>(embeddings, "embeddings", e);
   auto y = new_array<T>(with_last(ids, true, e[1]));
   const ArrayView ids_view = view(rows, "ids");

@@ -8,6 +8,8 @@ namespace {
 
 constexpr Index kStepsBetweenSignals = 64;  // of one run: so many that it costs nothing, so few that Ctrl-C is heard
 
+std::string type_name(const py::object& x) { return std::string(py::str(py::type::of(x).attr("__name__"))); }
+
 template <class T>
 class StreamOf : public AnyStream {
  public:
@@ -30,10 +32,13 @@ class StreamOf : public AnyStream {
     return result;
   }
 
-  py::object run(const py::array& x, const py::object& out) override {
+  py::object run(const py::object& given, const py::object& out) override {
+    if (!py::isinstance<py::array>(given)) throw py::type_error("x must be a NumPy array, got " + type_name(given));
+    const auto x = py::reinterpret_borrow<py::array>(given);
     const ArrayView steps = view(x, "x");
     if (steps.ndim < 2) throw py::value_error("x must be ids [n, B] or vectors [n, B, I], got " + describe(x));
-    thread_local Shape shape;  // kept, so that a call asks for no memory
+    stream_.check_rows(steps.shape[1]);  // before there is an output of as many
+    thread_local Shape shape;            // kept, so that a call asks for no memory
     shape.assign({steps.shape[0], stream_.batch(), stream_.features()});
     py::object result = out.is_none() ? py::array_t<T>(shape) : out;
     T* to = output(result, shape);
@@ -118,16 +123,13 @@ class StreamOf : public AnyStream {
 
   static T* output(const py::object& out, const Shape& shape) {
     if (!py::isinstance<py::array>(out))
-      throw py::type_error("out must be " + describe(kDtypeName<T>, shape) + ", got " +
-                           std::string(py::str(py::type::of(out).attr("__name__"))));
+      throw py::type_error("out must be " + describe(kDtypeName<T>, shape) + ", got " + type_name(out));
     py::array array = py::reinterpret_borrow<py::array>(out);
     return writable_values<T>(array, "out", shape);
   }
 
   std::int64_t id_of(const py::object& x) const {
-    if (!PyIndex_Check(x.ptr()))
-      throw py::type_error("x must be an integer id or a NumPy array, got " +
-                           std::string(py::str(py::type::of(x).attr("__name__"))));
+    if (!PyIndex_Check(x.ptr())) throw py::type_error("x must be an integer id or a NumPy array, got " + type_name(x));
     const Py_ssize_t id = PyNumber_AsSsize_t(x.ptr(), PyExc_ValueError);
     if (id == -1 && PyErr_Occurred()) throw py::error_already_set();
     return id;
@@ -150,7 +152,7 @@ void bind_stream(py::module_& m) {
   using namespace py::literals;
   py::class_<AnyStream>(m, "Stream")
       .def("step", &AnyStream::step, "x"_a, "out"_a = py::none())
-      .def("run", &AnyStream::run, "x"_a.noconvert(), "out"_a = py::none())
+      .def("run", &AnyStream::run, "x"_a, "out"_a = py::none())
       .def(
           "generate",
           [](AnyStream& stream, const CArray<std::int32_t>& ids, const CArray<std::int64_t>& known,

@@ -23,7 +23,7 @@ class AnyStream {
  public:
   virtual ~AnyStream() = default;
   virtual py::object step(const py::object& x, const py::object& out) = 0;
-  virtual py::object run(const py::array& x, const py::object& out) = 0;
+  virtual py::object run(const py::object& x, const py::object& out) = 0;
   virtual void generate(const GeneratedRows& rows, Index begin, Index end) = 0;
   virtual py::list get_state() = 0;
   virtual void set_state(const std::vector<std::vector<py::array>>& state) = 0;

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _random
+from .._arrays import rectangular
 from .._checks import refuse_unknown, shape_text, whole
 from .._registry import Configured, serialize, snake_case
 from ..initializers import Initializer
@@ -283,7 +284,11 @@ class Layer(Configured):
             )
         values = []
         for spec, weight in zip(self.weight_specs, weights, strict=True):
-            value = np.asarray(weight)
+            value = rectangular(self.title, spec.name, weight)
+            if isinstance(value, np.ma.MaskedArray):
+                raise TypeError(
+                    f"{self.title}: {spec.name} must be an array without a mask; fill the masked values first"
+                )
             if value.dtype.kind not in "biuf":
                 raise TypeError(f"{self.title}: {spec.name} must be {self.dtype} {list(spec.shape)}, got {value.dtype}")
             if value.shape != spec.shape:

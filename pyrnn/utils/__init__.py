@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _random
+from .._arrays import rectangular
 from .._checks import whole
 from .data_utils import get_file
 from .sequences import pad_sequences, timeseries_dataset_from_array
@@ -41,7 +42,7 @@ def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> npt.NDAr
            [0., 0., 1.],
            [0., 1., 0.]])
     """
-    ids = np.asarray(x)
+    ids = rectangular("to_categorical", "x", x)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"to_categorical: x must be integers, got {ids.dtype}")
     if ids.ndim > 1 and ids.shape[-1] == 1:

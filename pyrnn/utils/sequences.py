@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _random
+from .._arrays import rectangular
 from .._checks import choice, flag, refuse_unknown, whole
 
 if TYPE_CHECKING:
@@ -40,12 +41,17 @@ def pad_sequences(
     choice(owner, "truncating", truncating, ("pre", "post"))
     if not isinstance(sequences, Sequence | np.ndarray) or isinstance(sequences, str):
         raise TypeError(f"{owner}: sequences must be a list of sequences, got {type(sequences).__name__}")
-    rows = [np.asarray(sequence) for sequence in sequences]
+    if isinstance(sequences, np.ndarray) and sequences.ndim == 0:
+        raise TypeError(f"{owner}: sequences must be a list of sequences, got a single number")
+    rows = [rectangular(owner, f"sequences[{number}]", sequence) for number, sequence in enumerate(sequences)]
     for number, row in enumerate(rows):
         if row.ndim == 0:
             raise TypeError(f"{owner}: sequences must be a list of sequences, got {row} as number {number}")
         if len(row) and not np.can_cast(row.dtype, dtype, "same_kind"):
-            raise TypeError(f"{owner}: dtype must be one that can hold {row.dtype}, got {np.dtype(dtype)}")
+            raise TypeError(
+                f"{owner}: dtype must be one that can hold {row.dtype}, got {np.dtype(dtype)} for sequences[{number}]"
+            )
+        _check_range(f"{owner}: sequences[{number}]", row, np.dtype(dtype))
     if np.asarray(value).astype(dtype) != value:
         raise ValueError(f"{owner}: value must be a value of dtype {np.dtype(dtype)}, got {value}")
     shapes = {row.shape[1:] for row in rows if len(row)} or {()}
@@ -60,6 +66,16 @@ def pad_sequences(
             first = steps - len(kept) if padding == "pre" else 0
             target[first : first + len(kept)] = kept
     return padded
+
+
+def _check_range(name: str, row: Array, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError for integers that would become others."""
+    if dtype.kind in "iu" and row.size and row.dtype.kind in "iu" and not np.can_cast(row.dtype, dtype):
+        low, high, bounds = int(row.min()), int(row.max()), np.iinfo(dtype)
+        if low < bounds.min or high > bounds.max:
+            raise ValueError(
+                f"{name} must be from {bounds.min} to {bounds.max}, as {dtype} has it, got {low} to {high}"
+            )
 
 
 class TimeseriesDataset:
@@ -166,7 +182,7 @@ def timeseries_dataset_from_array(
 
 
 def _series(owner: str, name: str, value: npt.ArrayLike) -> Array:
-    array = np.asarray(value)
+    array = rectangular(owner, name, value)
     if array.ndim == 0 or array.dtype.kind not in "biuf":
         raise TypeError(f"{owner}: {name} must be an array of numbers, got {array.dtype} {list(array.shape)}")
     return array
