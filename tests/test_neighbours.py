@@ -29,13 +29,12 @@ def train_pyrnn():
 
 def train_torch():
     torch.manual_seed(0)
-    net, inputs = torch.nn.LSTM(8, 32, batch_first=True), torch.as_tensor(x, dtype=torch.float32)
+    torch.manual_seed(0)
+    net, inputs = torch.nn.Linear(256, 256), torch.ones(256, 256)
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    for _ in range(2):
-        loss = net(inputs)[0].square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    loss = net(inputs).tanh().square().mean()
+    loss.backward()
+    optimizer.step()
     assert bool(loss.isfinite())
 
 def train_sklearn():
@@ -53,9 +52,7 @@ def run(code, *command, **environment):
     return result.stdout.strip()
 
 
-@pytest.mark.promise(
-    "Imported in any order beside PyTorch and scikit-learn, each training in turn, it comes to the same bits"
-)
+@pytest.mark.promise("Imported in any order beside PyTorch and scikit-learn, each training, it comes to the same bits")
 def test_every_order_of_imports(figure):
     for name, library in (("scikit-learn", "sklearn"), ("PyTorch", "torch")):
         if not find_spec(library):
@@ -63,7 +60,7 @@ def test_every_order_of_imports(figure):
 
     def weights(*order):
         imports = "".join(f"import {name}\n" for name in order)
-        turns = "".join(f"train_{name}()\n" for name in order * 2)
+        turns = "".join(f"train_{name}()\n" for name in order)
         code = f"{imports}import hashlib\n{TRAINING}{turns}print(hashlib.sha256(train_pyrnn()).hexdigest())"
         return run(code, PYRNN_NUM_THREADS="2")
 
