@@ -36,6 +36,15 @@ def rectangular(owner: str, name: str, value: object) -> Array:
         raise ValueError(f"{owner}: {name} must be a rectangular array: {error}") from error
 
 
+def copied(owner: str, name: str, array: Array, dtype: str) -> Array:
+    """`array` in C order and in `dtype`. Raises ValueError for a number that is too large for it."""
+    try:
+        with np.errstate(over="raise"):
+            return np.array(array, dtype=dtype, order="C")
+    except FloatingPointError:
+        raise ValueError(f"{owner}: {name} must be {dtype} values, got one that is too large") from None
+
+
 def ids_to_decode(ids: npt.ArrayLike) -> Array:
     """Integer ids [L]. Raises TypeError for ids that are not integers, ValueError for another rank."""
     array = rectangular("decode", "ids", ids)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import as_array, describe
+from ._arrays import as_array, copied, describe
 from ._batches import Array, Arrays, Batch, Batches, fed, parts
 from ._lengths import Spans
 from ._network import input_spec
@@ -47,7 +47,7 @@ class States:
                 value = as_array(owner, name, array)
                 if value.shape != (rows, size):
                     raise ValueError(f"{owner}: {name} must be [{rows}, {size}], got {describe(value)}")
-                adapted.append(np.require(value, self._dtype, ("C", "ALIGNED")))
+                adapted.append(copied(owner, name, value, self._dtype))
         return adapted
 
     def begin(self, owner: str, rows: int, given: Arrays | None) -> list[Array]:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from ._arrays import as_array, describe
+from ._arrays import as_array, copied, describe
 
 if TYPE_CHECKING:
     from ._core import Stream as Engine
@@ -72,7 +71,7 @@ class Stream:
                 shape = shapes.get((i, j), array.shape)  # one too many, which the engine refuses
                 if array.shape != shape:
                     raise ValueError(f"set_state: {name} must be {self.dtype} {list(shape)}, got {describe(array)}")
-                checked[i].append(np.require(array, self.dtype, ("C", "ALIGNED")))
+                checked[i].append(copied("set_state", name, array, self.dtype))
         self._engine.set_state(checked)
 
     def reset(self) -> None:

@@ -191,4 +191,5 @@ def plain(value, dtype, ndim):
     kinds = "iu" if dtype.kind in "iu" else "biuf"
     if array.ndim != ndim or array.dtype.kind not in kinds or array.dtype.itemsize > 8:
         return value
-    return array.astype(dtype)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _random
-from .._arrays import rectangular
+from .._arrays import copied, rectangular
 from .._checks import refuse_unknown, shape_text, whole
 from .._registry import Configured, serialize, snake_case
 from ..initializers import Initializer
@@ -295,7 +295,7 @@ class Layer(Configured):
                 raise ValueError(
                     f"{self.title}: {spec.name} must be {self.dtype} {list(spec.shape)}, got {value.dtype} {list(value.shape)}"
                 )
-            values.append(np.array(value, dtype=self.dtype, order="C"))
+            values.append(copied(self.title, spec.name, value, self.dtype))
         return values
 
     # -- engine -----------------------------------------------------------------
