@@ -2,11 +2,17 @@
 
 #include <pybind11/stl.h>
 
+#include <chrono>
+
 namespace pyrnn {
 
 namespace {
 
-constexpr Index kStepsBetweenSignals = 64;  // of one run: so many that it costs nothing, so few that Ctrl-C is heard
+using Clock = std::chrono::steady_clock;
+
+// A run looks for Ctrl-C: as seldom as nobody would notice, as who looks may have to wait for the GIL.
+constexpr auto kBetweenSignals = std::chrono::milliseconds(50);
+constexpr Index kStepsAtOnce = 64;
 
 std::string type_name(const py::object& x) { return std::string(py::str(py::type::of(x).attr("__name__"))); }
 
@@ -43,11 +49,16 @@ class StreamOf : public AnyStream {
     py::object result = out.is_none() ? py::array_t<T>(shape) : out;
     T* to = output(result, shape);
     ArrayView some = steps;
-    for (Index begin = 0; begin < steps.shape[0]; begin += kStepsBetweenSignals) {
-      if (begin && PyErr_CheckSignals()) throw py::error_already_set();
+    py::gil_scoped_release release;
+    auto heard = Clock::now();
+    for (Index begin = 0; begin < steps.shape[0]; begin += some.shape[0]) {
+      if (begin && Clock::now() - heard > kBetweenSignals) {
+        py::gil_scoped_acquire acquire;
+        if (PyErr_CheckSignals()) throw py::error_already_set();
+        heard = Clock::now();
+      }
       some.data = steps.data + begin * steps.strides[0];
-      some.shape[0] = std::min(kStepsBetweenSignals, steps.shape[0] - begin);
-      py::gil_scoped_release release;
+      some.shape[0] = std::min(kStepsAtOnce, steps.shape[0] - begin);
       stream_.run(some, to + begin * stream_.batch() * stream_.features());
     }
     return result;
