@@ -131,11 +131,6 @@ def test_memory_stays_what_the_first_batch_took():
     assert model._network.memory() == held
 
 
-def test_openmp_stands_in_one_file():
-    files = [path for path in CSRC.rglob("*") if path.suffix in {".cpp", ".h", ".inl"}]
-    assert {path.name for path in files if "#pragma omp" in path.read_text()} == {"parallel.cpp"}
-
-
 def test_only_the_bindings_know_python():
     for path in CSRC.rglob("*"):
         if path.suffix in {".cpp", ".h", ".inl"} and path.parent.name != "bindings":
