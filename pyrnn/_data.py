@@ -258,7 +258,8 @@ def check_finite(owner: str, name: str, array: Array, dtype: str, real: Array | 
     for begin, chunk, values in _chunks(array, real):
         chunk_low, chunk_high = float(values.min()), float(values.max())
         if not (-most <= chunk_low and chunk_high <= most):  # false for NaN, which min and max pass on
-            wrong = _first(~(np.abs(chunk) <= most), begin, real)
+            wide = np.abs(chunk.astype(np.float64))  # in float32, `most` would overflow
+            wrong = _first(~(wide <= most), begin, real)
             raise ValueError(
                 f"{owner}: {name} must be finite {dtype} values, got {chunk[tuple(wrong)]} at {_place(begin, wrong)}"
             )

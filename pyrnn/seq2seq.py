@@ -192,6 +192,8 @@ class Seq2Seq(Sequential):
             raise ValueError(
                 f"{caller}: y must be ids [N, T] or vectors [N, T, features], got shape {list(targets.shape)}"
             )
+        if targets.size == 0:
+            raise ValueError(f"{caller}: y is empty, got {describe(targets)}")
         output = (len(adapted), targets.shape[1], self.output_shape[-1] or 0)
         real = None if spans is None else spans[:, 1] > 0
         targets = _data.adapt_y(caller, targets, compiled.loss, output, self.dtype, compiled.wants_values, real)
@@ -204,8 +206,11 @@ class Seq2Seq(Sequential):
         """What the decoder reads: y one step later, behind the start."""
         if self.start is None and y.ndim == 2:
             y = y[..., None]
-        if y.ndim != (3 if self.start is None else 2):
-            wanted = "vectors [N, T, features]" if self.start is None else "ids [N, T] or exactly one-hot vectors"
+        if y.size == 0:
+            raise ValueError(f"{caller}: y is empty, got {describe(y)}")
+        features = self._reads.features
+        if y.ndim != (3 if self.start is None else 2) or (y.ndim == 3 and y.shape[2] != features):
+            wanted = f"vectors [N, T, {features}]" if self.start is None else "ids [N, T] or exactly one-hot vectors"
             raise ValueError(f"{caller}: y must be {wanted}, which the decoder reads too, got {describe(y)}")
         read = np.concatenate([self._first_read(len(y)).astype(y.dtype), y[:, :-1]], axis=1)
         return _data.adapt_x(f"{caller}: the decoder", read, self._reads, self.dtype)[0]

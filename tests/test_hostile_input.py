@@ -138,6 +138,40 @@ class Batches:
         return iter([self.batch])
 
 
+@cache
+def translator(reads_ids):
+    pyrnn.utils.set_random_seed(8)
+    encoder = Sequential([Input((None, V)), layers.GRU(H)])
+    last = layers.Dense(V, activation="softmax") if reads_ids else layers.Dense(V)
+    decoder = Sequential([Input((None, V)), layers.GRU(H, return_sequences=True), last])
+    made = pyrnn.Seq2Seq(encoder, decoder, start=0 if reads_ids else None)
+    made.compile("sgd", "sparse_categorical_crossentropy" if reads_ids else "mse")
+    return made, made.get_weights()
+
+
+def translating(method, kind, more, rng):
+    """A Seq2Seq, of ids to ids or vectors to vectors."""
+    made, weights = translator(kind == "ids")
+    x, y = (ids(rng, N, T), ids(rng, N, 3)) if kind == "ids" else (floats(rng, N, T, V), floats(rng, N, 3, V))
+    given = {"x": x, "y": y} | ({"lengths": rng.integers(3, T + 1, N)} if more == "lengths" else {})
+
+    def call(x, y=None, **others):
+        made.set_weights(weights)
+        if method == "decode":
+            return made.decode(x, 2, **others)
+        options = {"verbose": 0, "batch_size": 2} if method in ("fit", "evaluate", "predict") else {}
+        options |= {"shuffle": False} if method == "fit" else {}
+        answer = getattr(made, method)(x, y, **options, **others)
+        return [*(made.history.history["loss"] if method == "fit" else np.atleast_1d(answer)), *made.get_weights()]
+
+    if method == "decode":
+        del given["y"]
+    made.set_weights(weights)
+    return Entry(
+        {name: (array, "int64" if array.dtype.kind == "i" else "float32") for name, array in given.items()}, call, made
+    )
+
+
 def stream(method, kind, more, rng):
     made = fresh(kind)
     if method == "set_state":
@@ -212,6 +246,7 @@ def functions(method, kind, more, rng):
 
 FAMILIES = {
     learning: (METHODS, KINDS, MORE),
+    translating: (["fit", "evaluate", "train_on_batch", "predict", "decode"], ["ids", "floats"], ["nothing", "lengths"]),
     stream: (["step", "run", "set_state"], ["steps", "one-hot"], [None]),
     weights: (["model", "layer"], ["vectors", "features", "ids"], [None]),
     helpers: (["decode", "windows", "sample", "to_categorical", "pad_sequences", "timeseries"], [None], [None]),
@@ -255,9 +290,10 @@ def check(family, method, kind, more, seed, treatments):
         layout = list(LAYOUTS)[choice % len(LAYOUTS)]
         given = LAYOUTS[layout](given)
         disguised |= way == "dtype" or (family is stream and layout in NOT_IN_STREAMS)
-        endless = (
-            family is helpers or name == "x" and kind in ("steps", "features")
-        )  # 2**62 equal values are right, and read for ever
+        # 2**62 equal values that are right, and would be read for ever
+        endless = family in (helpers, translating) or (name == "x" and kind in ("steps", "features"))
+        endless |= (kind, name) == ("labels", "y")
+        disguised |= (kind, name, layout) == ("labels", "y", "overlapping")  # zeros before labels
         if way == "spoil" and not (endless and spoil in HUGE_SPOILS):
             spoils = SPOILS | HUGE_SPOILS
             given = spoils[spoil](np.asarray(given), rng)
