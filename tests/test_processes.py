@@ -44,4 +44,4 @@ def test_workers(figure, kind):
     for name, library in (("joblib", "joblib"), ("PyTorch", "torch")):
         if kind.startswith(name) and not find_spec(library):
             pytest.skip(f"needs {name}")
-    figure(run(kind, cases(1, 50)))
+    figure(run(kind, cases(1, 10)))
