@@ -44,6 +44,7 @@ Stream<T>::Stream(Network<T>& network, Index batch)
   lay_out_in(state_memory_, [&](Planner& memory) {
     for (Op<T>* op : recurrent_) op->place_state(batch, schedule_.block, memory);
   });
+  allow(state_memory_.data(), state_memory_.data() + state_memory_.size());  // clear_state writes over it whole
 }
 
 template <class T>

@@ -2,11 +2,15 @@
 
 import os
 import sys
+import time
+from typing import Any, BinaryIO
 
-from .._checks import choice, refuse_unknown
+from .._checks import choice, refuse_unknown, whole
 
 __all__ = ["cache_folder", "get_file"]
 
+_SILENCE = 20  # seconds: a server that sends nothing for so long is given up
+_DEADLINE = 3600  # seconds: so is one that sends a byte now and then
 _HASHES = {32: "md5", 64: "sha256"}  # by how many hexadecimal digits they have
 
 
@@ -29,6 +33,7 @@ def get_file(
     cache_subdir: str = "datasets",
     hash_algorithm: str = "auto",
     cache_dir: str | os.PathLike[str] | None = None,
+    max_size: int = 1 << 30,
     **unsupported: object,
 ) -> str:
     """The path of the file `fname`: in the folder that PYRNN_DATA_DIR names, else in the cache, else downloaded from `origin`.
@@ -37,8 +42,11 @@ def get_file(
     the last part of `origin`. `file_hash` is a sha256 or an md5, which `hash_algorithm` "auto" tells apart by length; a copy
     in the cache that does not match it is downloaded again. Without one nothing is compared.
 
+    `origin` must be an https URL, as must all that its server refers to; http only on this machine itself. A download ends with
+    an error after `max_size` bytes, after 20 seconds without one, and after an hour; nothing is kept of it then.
+
     Raises OSError where there is no copy and the download does not yield one, ValueError for a copy in PYRNN_DATA_DIR with
-    another hash.
+    another hash, for an origin without TLS, and for a name that is no file's.
 
     >>> import os, tempfile
     >>> folder = tempfile.mkdtemp()
@@ -55,15 +63,26 @@ def get_file(
     if not isinstance(origin, str) or not origin:
         raise TypeError(f"get_file: origin must be the file's URL, got {origin!r}")
     name = os.fspath(fname) if fname else urlsplit(origin).path.rpartition("/")[2]
-    if not name or name != os.path.basename(name):
+    if name in ("", ".", "..") or name != os.path.basename(name) or "\0" in name:
         raise ValueError(f"get_file: fname must be a file's name without folders, got {name!r}")
+    if not _is_private(origin):
+        raise ValueError(f"get_file: origin must be an https URL, got {origin!r}")
+    size = whole("get_file", "max_size", max_size, low=1)
     known = _known_hash(md5_hash, file_hash, hash_algorithm)
     own = os.environ.get("PYRNN_DATA_DIR")
     if own and os.path.exists(path := os.path.join(own, name)):
         _check(name, path, path, known, ValueError)
         return path
     cache = cache_folder() if cache_dir is None else os.path.expanduser(cache_dir)
-    return _retrieve(name, origin, known, os.path.join(cache, cache_subdir))
+    return _retrieve(name, origin, known, os.path.join(cache, cache_subdir), size)
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way can read or change what comes from there."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))
 
 
 def _known_hash(md5_hash: str | None, file_hash: str | None, algorithm: str) -> str | None:
@@ -92,19 +111,21 @@ def _check(name: str, source: str, file: str, known: str | None, error: type[Exc
         raise error(f"{name}: the {algorithm} of {source} should be {wanted}, but is {actual}")
 
 
-def _retrieve(name: str, origin: str, known: str | None, folder: str) -> str:
+def _retrieve(name: str, origin: str, known: str | None, folder: str, size: int) -> str:
     """The checked copy in `folder`, downloaded unless it is there already."""
     import pooch
 
     def download(url: str, file: str, mover: object) -> None:
         print(f"downloading {url} to {folder}", file=sys.stderr)
-        pooch.HTTPDownloader(timeout=20)(url, file, mover)
-        _check(name, url, file, known, _WrongHash)
+        get = pooch.HTTPDownloader(timeout=_SILENCE, chunk_size=1 << 16, hooks={"response": _refuse_plain_text})
+        with open(file, "wb") as target:
+            get(url, _Bounded(target, size), mover)
+        _check(name, url, file, known, _Refused)
 
     pooch.get_logger().setLevel("WARNING")
     try:
         return str(pooch.retrieve(origin, known, name, folder, downloader=download))
-    except _WrongHash:
+    except _Refused:
         raise
     except OSError as error:  # no network, an HTTP error, a cache that cannot be written
         reason = error.strerror or type(error).__name__
@@ -114,5 +135,32 @@ def _retrieve(name: str, origin: str, known: str | None, folder: str) -> str:
         raise OSError(f"{name}: no copy in $PYRNN_DATA_DIR or {folder}, and none from {origin} ({reason})") from error
 
 
-class _WrongHash(OSError):
-    """What was downloaded is another file."""
+class _Refused(OSError):
+    """What comes from the network is not what may be kept."""
+
+
+def _refuse_plain_text(response: Any, **_: Any) -> None:
+    """Called with each answer of a server, before a redirection is followed."""
+    from urllib.parse import urljoin
+
+    if response.is_redirect and not _is_private(url := urljoin(response.url, response.headers["location"])):
+        response.close()
+        raise _Refused(f"{response.url} refers to {url}, which is no https URL")
+
+
+class _Bounded:
+    """A file that takes so many bytes, within an hour."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size, self._left, self._end = file, size, size, time.monotonic() + _DEADLINE
+
+    def write(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise _Refused(f"the download has more than max_size={self._size} bytes")
+        if time.monotonic() > self._end:
+            raise _Refused(f"the download is not done after {_DEADLINE} seconds")
+        self._file.write(data)
+
+    def flush(self) -> None:
+        """Only at the end."""
