@@ -3,12 +3,10 @@
 import ast
 import pickle
 import pickletools
-import shutil
 
 import pytest
 
 import pyrnn
-import pyrnn.interop.keras
 from pyrnn import layers
 from tests.native.building import ROOT
 
@@ -103,18 +101,3 @@ def test_a_pickled_model_names_only_what_loads_it(figure):
             texts.append(argument)
     assert named and all(name.startswith("pyrnn.") for name in named), named
     figure(f"{len(named)} name: {', '.join(sorted(named))}")
-
-
-def test_a_keras_file_that_refers_to_another_is_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
-    source = ROOT / "tests" / "goldens" / "interop" / "keras3_cells.h5"
-    with h5py.File(source) as file:
-        kernels: list[str] = []
-        file.visititems(lambda name, node: kernels.append(name) if isinstance(node, h5py.Dataset) else None)
-    shutil.copy(source, tmp_path / "own.h5")
-    with h5py.File(tmp_path / "own.h5", "a") as file:
-        del file[kernels[0]]
-        file[kernels[0]] = h5py.ExternalLink(str(source), kernels[0])
-    assert pyrnn.interop.keras.load(source)
-    with pytest.raises(ValueError, match="own.h5 is damaged|own.h5 "):
-        pyrnn.interop.keras.load(tmp_path / "own.h5")
