@@ -1,4 +1,6 @@
-// Threads of our own: for children of a fork, where those of OpenMP are gone, and for compilers that have no OpenMP.
+// The engine's own threads. Those of an OpenMP library would do as well on an idle machine; on a busy one they spin for
+// tens of milliseconds on processors that others need, they end the process where the system refuses one, and they are
+// gone in children of a fork.
 #pragma once
 
 #include <atomic>
@@ -23,10 +25,10 @@ inline void pause() {
 #endif
 }
 
-constexpr int kSpins =
-    2000;  // pauses, about as long as a short task lasts: a thread that waited as long lets others run
+// Pauses, about as long as a short task lasts: a thread that waited as long lets others run.
+constexpr int kSpins = 2000;
 
-// The helpers of one thread, who sleep between its runs.
+// The helpers of one thread, who sleep when it has had no work for them for a while.
 class Helpers {
  public:
   Helpers() = default;
@@ -35,20 +37,29 @@ class Helpers {
   Helpers& operator=(const Helpers&) = delete;
 
   // body(0) here and body(1) to body(count - 1) in helpers, all at the same time; body throws nothing. Throws
-  // std::system_error, with nothing run, where the system refuses a thread.
+  // std::bad_alloc, with nothing run, where the system refuses a thread.
   void run(int count, const std::function<void(int)>& body);
 
  private:
-  void help(int index, unsigned round);
+  // What a helper waits for: another number. Those below count take part.
+  struct Round {
+    unsigned number;
+    int count;
+  };
 
-  std::mutex mutex_;  // of what follows; written under it, and read without where it is atomic
-  std::condition_variable wake_;
-  std::atomic<unsigned> round_{0};
-  bool quit_ = false;
-  int count_ = 0;
-  const std::function<void(int)>* body_ = nullptr;
+  void start(int count);
+  void begin(int count);
+  void help(int index, unsigned seen);
+  bool await(unsigned seen);
 
+  std::atomic<Round> round_{Round{0, 0}};
+  std::atomic<bool> quit_{false};
+  const std::function<void(int)>* body_ = nullptr;  // of the round; written before it and read by who takes part
   std::atomic<int> running_{0};
+
+  std::mutex mutex_;  // taken to fall asleep and to wake
+  std::condition_variable wake_;
+  std::atomic<int> asleep_{0};
   std::vector<std::thread> threads_;
 };
 

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <memory>
-#include <mutex>
-#include <new>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -33,17 +29,12 @@ namespace {
 
 std::atomic<int> chosen_threads{0};
 
-// OpenMP's threads do not survive a fork: a child that enters a region of two threads may wait for ever for what was
-// its parent's. A child works with helpers of its own. In the handler no lock may be taken: helpers that the forking
-// thread had in a child are forgotten, as they are not there to be joined.
-std::atomic<bool> forked{false};
-thread_local std::unique_ptr<Helpers> helpers;
+thread_local std::unique_ptr<Helpers> helpers;  // whoever trains or predicts has its own
 
+// A child of a fork has none of its parent's threads. Helpers that the forking thread had are forgotten there, as they
+// are not there to be joined; in the handler no lock may be taken.
 #if defined(__unix__) || defined(__APPLE__)
-const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
-  forked = true;
-  helpers.release();
-});
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] { helpers.release(); });
 #endif
 
 int threads_from_environment() {
@@ -183,53 +174,11 @@ class Team {
 
 // The work of a team of so many threads, one of them this
 void gather(int threads, Team& team) {
-#if defined(_OPENMP)
-  if (!forked) {
-#pragma omp parallel num_threads(threads)
-    team.work({omp_get_thread_num(), omp_get_num_threads(), &team});
-    return;
-  }
-#endif
   if (!helpers) helpers = std::make_unique<Helpers>();
   helpers->run(threads, [&](int index) { team.work({index, threads, &team}); });
 }
 
 void Part::wait_for_team() const { team->meet(count); }
-
-namespace {
-
-// OpenMP ends the process where it cannot start a thread. So whoever asks it for more threads than before starts as
-// many of its own first, all at once, and is told by an exception; the memory of their stacks is what OpenMP's then
-// get.
-struct NoThreads : std::bad_alloc {
-  const char* what() const noexcept override { return "no memory, or no leave of the system, to start a thread"; }
-};
-
-void try_threads(int n) {
-  std::mutex mutex;
-  std::condition_variable all_there;
-  bool done = false;
-  std::vector<std::thread> threads;
-  const auto wait = [&] {
-    std::unique_lock<std::mutex> lock(mutex);
-    all_there.wait(lock, [&] { return done; });
-  };
-  bool failed = false;
-  try {
-    for (threads.reserve(std::size_t(n)); int(threads.size()) < n;) threads.emplace_back(wait);
-  } catch (const std::system_error&) {
-    failed = true;
-  }
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    done = true;
-  }
-  all_there.notify_all();
-  for (std::thread& thread : threads) thread.join();
-  if (failed) throw NoThreads();
-}
-
-}  // namespace
 
 void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   if (phases.size() > kMaxPhases) throw std::logic_error("parallel_phases: too many phases");
@@ -248,8 +197,6 @@ void parallel_phases(std::initializer_list<Phase> phases, bool serial) {
   const std::size_t needed = phases.size() * std::size_t(threads);
   if (counters.size() < needed) counters = std::vector<Counter>(needed);
   for (Counter& counter : counters) counter.value = 0;
-  static thread_local int tried = 1;  // OpenMP keeps the threads of the largest team of each of its users
-  if (threads > tried) try_threads(threads - 1), tried = threads;
   Team team(phases, counters.data());
   gather(threads, team);
   team.rethrow();

@@ -1,5 +1,5 @@
-// Threads. The only place that knows of OpenMP is parallel.cpp; the rest of the engine says which tasks are
-// independent.
+// Threads. The rest of the engine says which tasks are independent. parallel.cpp is the only place that knows of
+// OpenMP, which is asked how many threads it would have, so that its settings and threadpoolctl hold here too.
 #pragma once
 
 #include <initializer_list>
@@ -71,8 +71,7 @@ class Phase {
   }
 
   Index tasks = 0;
-  bool uneven =
-      false;  // the first tasks take the longest: each thread takes the next of all, and has no run of its own
+  bool uneven = false;  // the first tasks take the longest: each thread takes the next of all, and has no own run
   bool is_together() const { return part_; }
   void run(Index task) const { task_(body_, task); }
   void run(const Part& part) const { part_(body_, part); }
