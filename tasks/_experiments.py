@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from time import process_time
+from time import process_time, sleep
 from typing import Any
 
 from . import _console, _experiments_report, _options
@@ -135,6 +136,17 @@ def work(trial: Trial) -> Outcome:
     return Outcome(trial, True, line)
 
 
+def _end_with(parent: int) -> None:
+    """In a worker: it ends when the process that started it is gone, even by SIGKILL."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 # -- command line -------------------------------------------------------------
 
 
@@ -175,7 +187,13 @@ def outcomes(waiting: Sequence[Trial], jobs: int | None) -> Generator[Outcome, N
     bar = Progress(
         *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(), transient=True
     )
-    pool = Parallel(n_jobs=jobs or -1, batch_size=1, return_as="generator_unordered")
+    pool = Parallel(
+        n_jobs=jobs or -1,
+        batch_size=1,
+        return_as="generator_unordered",
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+    )
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers inherit it: this process ends them
     try:
         running = pool(delayed(work)(trial) for trial in waiting)

@@ -166,8 +166,15 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_stopped_experiments_keep_what_is_finished(sign, code, jobs, tmp_path):
+@pytest.mark.parametrize(
+    ("end", "sign", "code"),
+    [
+        (os.killpg, signal.SIGINT, 130),
+        (os.killpg, signal.SIGKILL, -signal.SIGKILL),
+        (os.kill, signal.SIGKILL, -signal.SIGKILL),  # alone: no worker is told
+    ],
+)
+def test_stopped_experiments_keep_what_is_finished(end, sign, code, jobs, tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
@@ -186,7 +193,7 @@ def test_stopped_experiments_keep_what_is_finished(sign, code, jobs, tmp_path):
     long = tmp_path / "long" / "seed0"
     while not (long / "metrics.jsonl").exists() or len(epochs_of(long)) < 2:
         assert process.poll() is None
-    os.killpg(process.pid, sign)
+    end(process.pid, sign)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, ""), err
     if sign == signal.SIGINT:
