@@ -44,8 +44,10 @@ py::array dense_forward_of(const py::array& x, const py::array& kernel, const py
   const Activation a = activation_by_name(activation);
   T* to = data(y);
   if (B == 0) return y;
-  py::gil_scoped_release release;
-  dense_forward(B, k[0], k[1], x_view, w, b, a, to);
+  {
+    py::gil_scoped_release release;
+    dense_forward(B, k[0], k[1], x_view, w, b, a, to);
+  }
   return y;
 }
 
@@ -83,8 +85,10 @@ py::array embedding_forward_of(const py::array& ids, const py::array& embeddings
   const ArrayView ids_view = view(rows, "ids");
   T* to = data(y);
   if (ids_view.shape[0] == 0) return y;
-  py::gil_scoped_release release;
-  embedding_forward(ids_view.shape[0], e[0], e[1], ids_view, table, to);
+  {
+    py::gil_scoped_release release;
+    embedding_forward(ids_view.shape[0], e[0], e[1], ids_view, table, to);
+  }
   return y;
 }
 
@@ -98,8 +102,10 @@ py::array embedding_backward_of(const py::array& dy, const py::array& ids, Index
   auto dembeddings = new_array<T>({V, D});
   const ArrayView ids_view = view(rows, "ids");
   T* to = data(dembeddings);
-  py::gil_scoped_release release;
-  embedding_backward(ids_view.shape[0], V, D, g, ids_view, to);
+  {
+    py::gil_scoped_release release;
+    embedding_backward(ids_view.shape[0], V, D, g, ids_view, to);
+  }
   return dembeddings;
 }
 
@@ -154,8 +160,10 @@ py::array activation_of(const py::array& x, Activation kind) {
   auto y = new_array<T>(shape);
   T* to = data(y);
   const Index n = x.size();
-  py::gil_scoped_release release;
-  activation(kind, n, from, to);
+  {
+    py::gil_scoped_release release;
+    activation(kind, n, from, to);
+  }
   return y;
 }
 
