@@ -71,7 +71,7 @@ def test_load_changes_no_bit(expected, figure):
     """Here waiting threads spin, as they do by default."""
     load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
     try:
-        processes = [start(*some(0, every=40), threads=threads, spins=True) for threads in (2, 3)]
+        processes = [start(*some(0, every=40), threads=threads) for threads in (2, 3)]
         counts = [compare(found_by(process), expected) for process in processes]
     finally:
         for process in load:

@@ -19,13 +19,12 @@ WITH_FMA = [isa for isa in pyrnn.cpu_info()["available"] if ON_ARM or isa != "ba
 KINDS = ({"fma": WITH_FMA[-1]} if WITH_FMA else {}) | ({} if ON_ARM else {"baseline": "baseline"})
 
 
-def start(*options, isa="", threads=1, spins=False, under=()):
-    """A process of `python -m tests.bits`, `under` the command of an emulator. Its waiting threads sleep unless it `spins`: other
-    tests want the cores too."""
+def start(*options, isa="", threads=1, under=()):
+    """A process of `python -m tests.bits`, `under` the command of an emulator."""
     environment = {"PYRNN_ISA": isa, "PYRNN_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*under, sys.executable, "-m", "tests.bits", *map(str, options)],
-        env={**os.environ, **environment, **({} if spins else {"OMP_WAIT_POLICY": "passive"})},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
