@@ -233,7 +233,7 @@ cdef class Codec:
         return out
 
     def decode(self, ids):
-        """The str of `ids`, a contiguous one-dimensional buffer of native integers: unsigned, or int64.
+        """The str of `ids`, a contiguous and aligned one-dimensional buffer of native integers: unsigned, or int64.
 
         Raises TypeError on another buffer, ValueError naming the first id out of range and its position.
         """
@@ -243,6 +243,8 @@ cdef class Codec:
         try:
             if view.ndim != 1 or view.itemsize not in (1, 2, 4, 8):
                 raise TypeError(f"decode: ids must be integers [L], got {view.ndim} axes of {view.itemsize} bytes")
+            if <size_t> view.buf % <size_t> view.itemsize:
+                raise TypeError(f"decode: ids must be aligned to their {view.itemsize} bytes")
             n = view.shape[0]
             if view.itemsize == 1:
                 text = _decode(<const uint8_t *> view.buf, n, self.codes, symbols, &wrong)

@@ -92,7 +92,7 @@ class Vocabulary:
         """
         array = ids_to_decode(ids)
         native = np.int64 if array.dtype.kind == "i" else array.dtype.newbyteorder("=")
-        return self._codec.decode(np.ascontiguousarray(array, dtype=native).data)
+        return self._codec.decode(np.require(array, native, ("C", "ALIGNED")).data)
 
     def __len__(self) -> int:
         return len(self.symbols)

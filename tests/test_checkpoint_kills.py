@@ -41,7 +41,8 @@ def kill_and_resume(whole, folder, save_freq, rng):
     while True:
         process = start(folder, save_freq)
         assert process.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0, seconds / 3))
+        # later each time, so that a machine that has become slower gets to its next backup too
+        time.sleep(rng.uniform(0, seconds / 3 * 1.02**kills))
         process.send_signal(signal.SIGKILL)
         rest = process.communicate()[0]
         if process.returncode == 0:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrnn._codec import Codec, distinct
+from pyrnn.text import Vocabulary
 
 ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
 DTYPES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
@@ -141,6 +142,13 @@ def test_a_subclass_of_str_is_a_str():
 def test_decode_refuses_other_buffers(ids):
     with pytest.raises(TypeError, match=r"ids must be integers \[L\], got"):
         Codec("a").decode(ids)
+
+
+def test_decode_refuses_ids_that_are_not_aligned():
+    ids = np.zeros(25, np.uint8)[1:].view(np.uint64)
+    with pytest.raises(TypeError, match="ids must be aligned to their 8 bytes"):
+        Codec("a").decode(ids)
+    assert Vocabulary("a").decode(ids) == "aaa"
 
 
 def test_no_wide_copy_is_made():
