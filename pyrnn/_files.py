@@ -33,11 +33,18 @@ def encoded(metadata: dict[str, str], tensors: Mapping[str, Array]) -> bytes:
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     crc = _checksum(metadata, contiguous)
-    try:
+    with _panics_told():
         return save(contiguous, {**metadata, "crc32": str(crc)})
+
+
+@contextmanager
+def _panics_told() -> Iterator[None]:
+    """safetensors, which is Rust, panics where Python has no memory for what it makes."""
+    try:
+        yield
     except BaseException as error:
-        if type(error).__name__ == "PanicException":  # what safetensors makes of Python's want of memory
-            raise MemoryError("a safetensors file of the weights") from error
+        if type(error).__name__ == "PanicException":
+            raise MemoryError("the weights, as safetensors") from error
         raise
 
 
@@ -46,7 +53,8 @@ def decoded(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
     from safetensors.numpy import load
 
     size = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + size])["__metadata__"], load(content)
+    with _panics_told():
+        return json.loads(content[8 : 8 + size])["__metadata__"], load(content)
 
 
 def replace(path: str, what: str, content: bytes) -> None:
@@ -104,7 +112,7 @@ def opened(caller: str, path: Path) -> Iterator[Any]:
     with open(path, "rb"):  # the system's own words for a file that is missing or not readable
         pass
     try:
-        with safe_open(path, framework="np") as file:
+        with _panics_told(), safe_open(path, framework="np") as file:
             yield file
     except SafetensorError as error:
         raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error

@@ -52,9 +52,9 @@ static void round_to_int8(Index rows, Index n, const float* x, Index x_stride, s
       *reinterpret_cast<Bytes*>(reinterpret_cast<std::int8_t*>(words) + k) = __builtin_convertvector(q, Bytes);
       sum += q;
     }
-    std::int32_t total = 0;
-    for (int i = 0; i < kLanes<float>; i++) total += sum[i];
-    rounded[r] = {limit / 127.0f + check, 128 * total};
+    std::uint32_t total = 0;  // of a row that is not finite anything
+    for (int i = 0; i < kLanes<float>; i++) total += std::uint32_t(sum[i]);
+    rounded[r] = {limit / 127.0f + check, std::int32_t(128 * total)};
   }
 }
 
