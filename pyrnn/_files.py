@@ -33,13 +33,15 @@ def encoded(metadata: dict[str, str], tensors: Mapping[str, Array]) -> bytes:
     # safetensors 0.8.0 writes arrays that are not C-contiguous with their values in the wrong places
     contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     crc = _checksum(metadata, contiguous)
-    with _panics_told():
+    with _memory_for(sum(value.nbytes for value in contiguous.values())):
         return save(contiguous, {**metadata, "crc32": str(crc)})
 
 
 @contextmanager
-def _panics_told() -> Iterator[None]:
-    """safetensors, which is Rust, panics where Python has no memory for what it makes."""
+def _memory_for(size: int) -> Iterator[None]:
+    """What safetensors does with a file of `size` bytes. It is Rust, and ends the process where it finds no memory, or panics
+    where Python finds none; so there is room for its copies before it begins."""
+    np.empty(3 * size + (1 << 20), np.uint8)
     try:
         yield
     except BaseException as error:
@@ -53,7 +55,7 @@ def decoded(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
     from safetensors.numpy import load
 
     size = int.from_bytes(content[:8], "little")
-    with _panics_told():
+    with _memory_for(len(content)):
         return json.loads(content[8 : 8 + size])["__metadata__"], load(content)
 
 
@@ -112,7 +114,7 @@ def opened(caller: str, path: Path) -> Iterator[Any]:
     with open(path, "rb"):  # the system's own words for a file that is missing or not readable
         pass
     try:
-        with _panics_told(), safe_open(path, framework="np") as file:
+        with _memory_for(os.path.getsize(path)), safe_open(path, framework="np") as file:
             yield file
     except SafetensorError as error:
         raise ValueError(f"{caller}: {path} is damaged or no safetensors file: {error}") from error
