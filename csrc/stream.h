@@ -2,7 +2,7 @@
 // weights of the network it was made from, where they lie, so it follows their training; everything else is its own.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <optional>
 
 #include "network.h"
@@ -61,7 +61,7 @@ class Stream {
   // x through the first n_ops ops, then finish(rows) by whoever has taken these rows through
   template <class F>
   void forward(const ArrayView& x, std::size_t n_ops, F finish);
-  void clear_state() { std::memset(state_memory_.data(), 0, state_memory_.size()); }
+  void clear_state() { std::fill_n(state_memory_.data(), state_memory_.size(), char(0)); }  // none may be there
 
   const Readers::Reader reader_;
   const Index batch_;
