@@ -14,7 +14,7 @@ def test_rows_of_tests_that_ran_replace_their_old_ones_and_no_others():
 def test_the_table_has_every_promise_that_still_stands(pytestconfig):
     """A row without its test would promise what nothing shows."""
     for line in README.read_text(encoding="utf-8").splitlines():
-        if line.startswith("|") and "::" in line:
+        if line.startswith("|") and ".py::" in line:
             file, test = line.split("`")[1].split("::")
             source = (pytestconfig.rootpath / "tests" / file).read_text(encoding="utf-8")
             source = re.sub(r'promise\(\s*"', 'promise("', source)  # which may stand on a line of its own
