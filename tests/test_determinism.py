@@ -68,7 +68,6 @@ def test_threads_change_no_bit(threads, expected, figure):
 
 @pytest.mark.promise("Other work on the cores and other processes change no bit")
 def test_load_changes_no_bit(expected, figure):
-    """Here waiting threads spin, as they do by default."""
     load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
     try:
         processes = [start(*some(0, every=40), threads=threads) for threads in (2, 3)]
